@@ -16,7 +16,7 @@ DISTRIBUTIONS := protos/gen/python protos/contract services/runtime services/tra
 SOURCES := protos/contract/src services/runtime/src services/training/src services/audio_features/src services/image_generation/src \
 	services/similarity/src services/gateway/src clients/python/src deploy/local/chladni_local deploy/local/serve.py \
 	deploy/local/batch_quick.py \
-	deploy/local/demo.py deploy/docker/healthcheck.py deploy/docs/reference.py deploy/docker/sbom.py \
+	deploy/local/demo.py deploy/docker/healthcheck.py deploy/docs/reference.py deploy/docker/sbom.py deploy/docker/images_check.py \
 	deploy/cluster/cluster_check.py deploy/cluster/name_server.py deploy/monitoring/monitoring_check.py \
 	deploy/monitoring/dashboards.py deploy/monitoring/metrics_reference.py \
 	tests/fakes/src tests/fixtures/src tests/benchmarks/src tests/benchmarks/tests tests/evaluation/src \
@@ -181,6 +181,13 @@ monitoring-check: $(STAMP) ## Run a real Prometheus and a trace collector agains
 .PHONY: cluster-check
 cluster-check: $(STAMP) ## Let replicas come and go under load, and mix versions (3 minutes); OLDER=a commit
 	@$(BIN)/python deploy/cluster/cluster_check.py $(if $(OLDER),--older $(OLDER))
+
+IMAGES ?= gateway
+
+.PHONY: images-check
+images-check: $(STAMP) ## Build and run container images with buildah and podman; IMAGES="gateway ...", BASE=an image
+	@$(BIN)/python deploy/docker/images_check.py $(IMAGES) $(if $(BASE),--base $(BASE)) \
+		$(if $(BUILD_OPTIONS),--build-options "$(BUILD_OPTIONS)")
 
 .PHONY: verify
 verify: verify-protos verify-lint verify-types verify-imports verify-structure ## Run every check that is not a test

@@ -17,7 +17,7 @@ from chladni_similarity.config import SimilaritySettings
 ALL_SETTINGS = (AudioFeaturesSettings, GatewaySettings, ImageGenerationSettings, SimilaritySettings)
 UNLIMITED = {  # any text is a value of these
     "ANTHROPIC_MODEL", "OPENAI_MODEL", "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OIDC_AUDIENCE",
-    "IMAGE_FOLDER", "JOB_DATABASE", "HOST", "OIDC_SCOPE_PREFIX",
+    "CHECKPOINT_FOLDER", "IMAGE_FOLDER", "JOB_DATABASE", "HOST", "OIDC_SCOPE_PREFIX",
     "IMAGE_BUCKET_ACCESS_KEY_ID", "IMAGE_BUCKET_SECRET_ACCESS_KEY",
 }  # fmt: skip
 WRONG_TEXT = {
@@ -28,6 +28,8 @@ WRONG_TEXT = {
     "FURTHER_MODELS": "a b c",
     "LATENT_CALIBRATIONS": "a b c",
     "SESSION_KEY": "hunter2",
+    "WEBHOOK_HOSTS": "https://example.org",
+    "WEBHOOK_PRIVATE_HOSTS": "*example.org",
     "QDRANT_API_KEY": "",
     "OIDC_DEFAULT_SCOPES": "all",
     "PROMPT_WRITER": "shakespeare",

@@ -75,6 +75,9 @@ class RunningGateway:
     async def create(self, content: bytes = WAV, name: str = "voice.wav", **fields) -> httpx.Response:
         return await self.http.post("/api/v1/generate", files={"file": (name, content)}, data=fields)
 
+    async def create_job(self, content: bytes = WAV, **fields) -> httpx.Response:
+        return await self.http.post("/api/v1/jobs", files={"file": ("voice.wav", content)}, data=fields)
+
     async def create_events(self, content: bytes = WAV, **fields) -> list[tuple[str, dict]]:
         response = await self.http.post(
             "/api/v1/generate",

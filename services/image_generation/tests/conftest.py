@@ -15,7 +15,8 @@ from PIL import Image
 from prometheus_client import CollectorRegistry
 
 from chladni_contract.descriptor_space import COMPONENT_COUNT
-from chladni_image_generation.engine.engine import Engine, EngineLimits, new_compute_thread
+from chladni_image_generation.engine.engine import Engine, EngineLimits
+from chladni_image_generation.engine.executor import new_compute_thread
 from chladni_image_generation.engine.scheduler import FairScheduler
 from chladni_image_generation.families.embedded.model import load_embedded_model
 from chladni_image_generation.generation import Conditioning, GenerationRequest
@@ -93,7 +94,7 @@ def compute_thread():
 def make_engine(load_tiny_model, compute_thread):
     """Return a function that makes an engine, around a given model or the tiny one."""
 
-    def make(model=None, failpoints=NO_FAILPOINTS, **limits):
+    def make(model=None, failpoints=NO_FAILPOINTS, *, checkpoints=None, **limits):
         return Engine(
             model or load_tiny_model(),
             limits=EngineLimits(**limits),
@@ -102,6 +103,7 @@ def make_engine(load_tiny_model, compute_thread):
             compute_thread=compute_thread,
             clock=time.monotonic,
             failpoints=failpoints,
+            checkpoints=checkpoints,
         )
 
     return make

@@ -35,6 +35,14 @@ async def test_a_job_takes_what_a_creation_takes(async_client, script):
         await async_client.create_job(AUDIO, step=1)
 
 
+async def test_a_job_may_have_a_webhook(async_client, script):
+    await async_client.create_job(AUDIO, webhook_url="https://example.org", webhook_secret="whsec_1")
+    await async_client.create_job(AUDIO)
+    first, second = script.requests
+    assert first.webhook == job_service_pb2.Webhook(url="https://example.org", secret="whsec_1")
+    assert not second.HasField("webhook")
+
+
 async def test_the_attempts_to_start_a_job_are_one_request(async_client, script, rich_error):
     script.errors.append(rich_error(grpc.StatusCode.UNAVAILABLE, "DRAINING"))
     await async_client.create_job(AUDIO)

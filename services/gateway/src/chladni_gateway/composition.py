@@ -43,6 +43,7 @@ from chladni_gateway.connection_limiter import ConnectionLimiter
 from chladni_gateway.creation.creator import ImageCreator
 from chladni_gateway.creation.job_runner import JobRunner
 from chladni_gateway.creation.operations import OperationLog
+from chladni_gateway.creation.webhook_reports import WebhookReports
 from chladni_gateway.domain.generation import PreviewRequest
 from chladni_gateway.domain.request import MAX_SEED
 from chladni_gateway.films import make_film_runner
@@ -55,8 +56,8 @@ from chladni_gateway.grpc_api.job_servicer import JobServicer
 from chladni_gateway.grpc_api.music_servicer import MusicServicer
 from chladni_gateway.grpc_api.prompt_servicer import PromptServicer
 from chladni_gateway.grpc_api.server_servicer import ServerServicer
-from chladni_gateway.limits import job_limits_of, limits_of
-from chladni_gateway.metrics import CreationMetrics, HttpMetrics, observe_counts
+from chladni_gateway.limits import connection_limits_of, job_limits_of, limits_of
+from chladni_gateway.metrics import CreationMetrics, HttpMetrics, WebhookMetrics, observe_counts
 from chladni_gateway.models.catalog import ModelCatalog, ModelListing
 from chladni_gateway.recipes.audioldm import AudioLdmRecipe
 from chladni_gateway.recipes.base import RecipeDependencies, RecipeRegistry
@@ -67,7 +68,6 @@ from chladni_gateway.recipes.music_description import ClipDescriber
 from chladni_gateway.recipes.music_prompts import MusicPromptsRecipe
 from chladni_gateway.recipes.spectrogram import SpectrogramRecipe
 from chladni_gateway.rest.app import create_app
-from chladni_gateway.rest.http_connections import ConnectionLimits
 from chladni_gateway.rest.middleware.origins import AllowedHosts
 from chladni_gateway.rest.middleware.rate_limit import rate_limited
 from chladni_gateway.rest.server import http_server
@@ -277,6 +277,8 @@ async def open_gateway(
         if application.films is not None:
             await application.films.open()
             stack.push_async_callback(application.films.close)
+        reports = WebhookReports(job_store, settings.webhook_policy, WebhookMetrics(registry), now=utc_now)
+        await stack.enter_async_context(reports.delivered())
         observe_counts(
             registry,
             unfinished_jobs=lambda: application.job_runner.unfinished_count,
@@ -309,13 +311,7 @@ async def open_gateway(
                 host=settings.host,
                 port=settings.http_port,
                 tls=_http_tls(settings),
-                limits=ConnectionLimits(
-                    max_connections=settings.max_http_connections,
-                    max_per_host=settings.max_http_connections_per_host,
-                    exempt_hosts=trusted_peers,
-                    header_seconds=settings.http_header_seconds,
-                    write_seconds=settings.http_write_seconds,
-                ),
+                limits=connection_limits_of(settings, exempt_hosts=trusted_peers),
             )
         )
         # Before the HTTP server closes, so that those who follow a job see its end.
@@ -375,6 +371,7 @@ def build_application(
         hold=gate.hold,
         may_claim=lambda: gate.phase is Phase.READY,
         failpoints=settings.armed_failpoints,
+        webhooks=settings.webhook_policy,
     )
     scorer = StoredImageScorer(store=store, comparer=similarity)
     searches = Admission(settings.max_concurrent_searches, clock=time.monotonic)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -16,29 +15,16 @@ from pydantic import (
     TypeAdapter,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 
-from chladni_gateway.access.authenticator import Authenticator
-from chladni_gateway.access.oidc import Issuer, OidcVerifier
-from chladni_gateway.access.principals import Scope
-from chladni_gateway.access.token_file import TOKENS, TokenList, watched_tokens
-from chladni_runtime.security.watched_files import WatchedFiles
-from chladni_runtime.setting_faults import SettingConflictError
-from chladni_runtime.settings import (
-    CallingServiceSettings,
-    Networks,
-    OptionalFile,
-    Port,
-    check_files,
-    split_list,
-)
+from chladni_gateway.access.settings import AccessSettings
+from chladni_gateway.creation.webhook_policy import WebhookPolicy, is_secret
+from chladni_runtime.settings import Networks, Port, split_list
 from chladni_runtime.spool import SpoolLimits
 
 _DAY_SECONDS: Final = 24 * 60 * 60
 _MEBIBYTE: Final = 1024 * 1024
 _MIN_KEY_LENGTH: Final = 32
-_ISSUER_PATTERN: Final = r"^(|https://.+|http://(localhost|127\.0\.0\.1)(:[0-9]+)?(/.*)?)$"
 
 
 def _default_image_folder() -> Path:
@@ -59,6 +45,10 @@ def _check_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
 HostNames = Annotated[tuple[str, ...], BeforeValidator(split_list), AfterValidator(_check_hosts)]
 
 
+ReceiverName = Annotated[str, Field(max_length=253, pattern=r"^(\*|(\*\.)?[a-z0-9_-][a-z0-9_.-]*)$")]
+ReceiverNames = Annotated[tuple[ReceiverName, ...], BeforeValidator(split_list)]
+
+
 def _check_endpoint(address: str) -> str:
     if address:
         _URL.validate_python(address)
@@ -71,7 +61,7 @@ Endpoint = Annotated[str, Field(max_length=512), AfterValidator(_check_endpoint)
 RecipeName = Literal["embedded", "audioldm", "spectrogram", "latent-noise", "music-prompts", "clap-unclip"]
 
 
-class GatewaySettings(CallingServiceSettings):
+class GatewaySettings(AccessSettings):
     """Where the gateway listens, where the services behind it are, and its limits."""
 
     environment_prefix: ClassVar[str] = "CHLADNI_GATEWAY_"
@@ -122,40 +112,6 @@ class GatewaySettings(CallingServiceSettings):
         SecretStr(""),
         description="Secret of at least 32 characters by which sessions are signed; the same for gateways "
         "that share images. Without it the gateway draws one and keeps it beside the images.",
-    )
-
-    token_file: OptionalFile = Field(
-        None,
-        description="File of tokens, a line for each, as chladni-gateway-token writes them; with it, "
-        "requests need one. It is read again when it changes.",
-    )
-    oidc_issuer: str = Field(
-        "",
-        max_length=2048,
-        pattern=_ISSUER_PATTERN,
-        description="Issuer of OpenID Connect whose tokens are taken, as in their claim iss: an https "
-        "address. With it, requests need a token.",
-    )
-    oidc_audience: str = Field(
-        "", max_length=2048, description="What tokens of the issuer for this gateway have in their claim aud."
-    )
-    oidc_keys_url: str = Field(
-        "",
-        max_length=2048,
-        pattern=_ISSUER_PATTERN,
-        description="Where the keys of the issuer are; by default its own configuration says it.",
-    )
-    oidc_scope_prefix: str = Field(
-        "chladni.",
-        max_length=256,
-        description="Beginning of this gateway's scopes in the claim scope: with the default, chladni.read "
-        "and chladni.write.",
-    )
-    oidc_default_scopes: Annotated[tuple[Scope, ...], BeforeValidator(split_list)] = Field(
-        (), description="Scopes of every token of the issuer, separated by commas: read, write."
-    )
-    oidc_key_seconds: float = Field(
-        300.0, ge=1, le=_DAY_SECONDS, description="Time after which the issuer's keys are fetched again."
     )
 
     audio_features_target: Target = "127.0.0.1:50051"
@@ -260,6 +216,21 @@ class GatewaySettings(CallingServiceSettings):
         le=_DAY_SECONDS,
         description="Time for one job, and for one image of batch priority over gRPC if "
         "the caller sets no deadline; the wait in queues included.",
+    )
+    webhook_hosts: ReceiverNames = Field(
+        (),
+        description="Public hosts to which the ends of jobs may be reported, by https, separated by commas: "
+        "names, *.name for all below a name, or * for every one. Empty: none.",
+    )
+    webhook_private_hosts: ReceiverNames = Field(
+        (),
+        description="Further hosts for that, separated by commas, which may be at private addresses and be "
+        "called by http.",
+    )
+    webhook_secret: SecretStr = Field(
+        SecretStr(""),
+        description="What reports are signed with whose job brought no secret of its own: whsec_ and the "
+        "base64 of 24 to 64 bytes; several with spaces between, the newest first, to replace one.",
     )
     max_live_streams: int = Field(16, ge=1, le=10_000, description="Live streams at a time at most.")
     max_live_streams_per_client: int = Field(
@@ -381,40 +352,6 @@ class GatewaySettings(CallingServiceSettings):
         (), description="Other origins whose pages may use the REST API, separated by commas."
     )
 
-    @cached_property
-    def tokens(self) -> WatchedFiles[TokenList] | None:
-        """The tokens of the file, read for the first time; `None` without one."""
-        return watched_tokens(self.token_file) if self.token_file is not None else None
-
-    @cached_property
-    def authenticator(self) -> Authenticator:
-        """What knows the tokens of the file and of the issuer."""
-        issuer = Issuer(
-            url=self.oidc_issuer,
-            audience=self.oidc_audience,
-            keys_url=self.oidc_keys_url,
-            scope_prefix=self.oidc_scope_prefix,
-            default_scopes=frozenset(self.oidc_default_scopes),
-            key_seconds=self.oidc_key_seconds,
-        )
-        return Authenticator(tokens=self.tokens, oidc=OidcVerifier(issuer) if self.oidc_issuer else None)
-
-    @property
-    def watched_files(self) -> list[WatchedFiles[Any]]:
-        """All files that are read again when they change."""
-        return [*super().watched_files, *([self.tokens] if self.tokens else [])]
-
-    @model_validator(mode="after")
-    def _check_tokens(self) -> Self:
-        check_files(lambda: self.tokens, {TOKENS: "token_file"})
-        if self.oidc_issuer and not self.oidc_audience:
-            raise SettingConflictError(
-                "oidc_audience",
-                "is missing: tokens for other servers would be taken. Set it to the audience "
-                "of this one, as the claim aud has it.",
-            )
-        return self
-
     @property
     def spool_limits(self) -> SpoolLimits:
         """What may wait on disk."""
@@ -439,6 +376,22 @@ class GatewaySettings(CallingServiceSettings):
         if text and not text.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must begin with redis://, rediss:// or unix://")
         return url
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _check_webhook_secret(cls, secrets: SecretStr) -> SecretStr:
+        if not all(map(is_secret, secrets.get_secret_value().split())):
+            raise ValueError("must be whsec_ and the base64 of 24 to 64 bytes")
+        return secrets
+
+    @property
+    def webhook_policy(self) -> WebhookPolicy:
+        """Which webhooks are allowed."""
+        return WebhookPolicy(
+            self.webhook_hosts,
+            self.webhook_private_hosts,
+            tuple(self.webhook_secret.get_secret_value().split()),
+        )
 
     @field_validator("image_bucket", "redis_url")
     @classmethod

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from chladni_gateway.application import Limits
 from chladni_gateway.creation.job_worker import JobLimits
+from chladni_gateway.rest.http_connections import ConnectionLimits
 
 if TYPE_CHECKING:
     from chladni_gateway.config import GatewaySettings
+    from chladni_runtime.server.peers import PeerSet
 
 
 def limits_of(settings: GatewaySettings) -> Limits:
@@ -32,6 +34,22 @@ def limits_of(settings: GatewaySettings) -> Limits:
         max_message_bytes=settings.max_request_bytes,
         min_ping_interval_seconds=settings.min_ping_interval_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
+    )
+
+
+def connection_limits_of(settings: GatewaySettings, *, exempt_hosts: PeerSet) -> ConnectionLimits:
+    """Return the limits of HTTP connections.
+
+    Args:
+        settings: The settings.
+        exempt_hosts: Hosts that may have as many as they like.
+    """
+    return ConnectionLimits(
+        max_connections=settings.max_http_connections,
+        max_per_host=settings.max_http_connections_per_host,
+        exempt_hosts=exempt_hosts,
+        header_seconds=settings.http_header_seconds,
+        write_seconds=settings.http_write_seconds,
     )
 
 

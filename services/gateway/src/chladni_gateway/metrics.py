@@ -110,6 +110,22 @@ def observe_counts(
     Gauge("chladni_live_streams", "Live streams that are open.", registry=registry).set_function(live_streams)
 
 
+class WebhookMetrics:
+    """Counts the reports to webhooks.
+
+    Args:
+        registry: Registry that the metrics join.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.attempts = Counter(
+            "chladni_webhook_attempts_total",
+            "Attempts to report the end of a job: delivered, failed (and tried again), refused or given_up.",
+            ["outcome"],
+            registry=registry,
+        )
+
+
 class HttpMetrics:
     """Counts and times HTTP requests.
 

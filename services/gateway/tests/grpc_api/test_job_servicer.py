@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import json
 import uuid
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import grpc
 import pytest
+from standardwebhooks import Webhook as Verifier
 
 from chladni.gateway.v1 import creation_pb2, image_service_pb2
 from chladni.gateway.v1 import job_service_pb2 as service_pb2
@@ -17,6 +23,7 @@ from chladni_contract.status import from_rpc_error
 
 TOKEN = "t" * 43
 MINE = ((SESSION_TOKEN_KEY, TOKEN),)
+SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
 OTHERS = ((SESSION_TOKEN_KEY, "o" * 43),)
 
 
@@ -170,3 +177,53 @@ async def test_a_silent_stream_gives_signs_of_life(backends, open_gateway_with):
             if event.HasField("heartbeat"):
                 backends.image_generation.may_go_on.set()
         assert event.WhichOneof("event") == "created"
+
+
+@asynccontextmanager
+async def receiver():
+    """Whatever is posted to it, as (headers, body)."""
+    posted = asyncio.Queue()
+
+    async def serve(reader, writer):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()[1:]
+        headers = dict(line.lower().split(": ", 1) for line in head if line)
+        posted.put_nowait((dict(headers), await reader.readexactly(int(headers["content-length"]))))
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hooks", posted
+
+
+async def test_the_end_of_a_job_is_reported_to_its_webhook(open_gateway_with):
+    async with receiver() as (url, posted), open_gateway_with(webhook_private_hosts="127.0.0.1") as gateway:
+        webhook = service_pb2.Webhook(url=url, secret=SECRET)
+        request = service_pb2.CreateJobRequest(creation=creation(), webhook=webhook)
+        job_id = (await gateway.jobs.CreateJob(request, metadata=MINE)).job.job_id
+        headers, body = await asyncio.wait_for(posted.get(), 20)
+        # The values of headers lost their case on the way through this test.
+        signature = Verifier(SECRET).sign(headers["webhook-id"], _time_of(headers), body.decode())
+        assert headers["webhook-signature"] == signature.lower()
+        report = json.loads(body)
+        assert (report["type"], report["data"]["image"]["image_id"]) == ("job.completed", job_id)
+        over_rest = await gateway.create_job(webhook_url=url, webhook_secret=SECRET)
+        assert over_rest.status_code == 202, over_rest.text
+        _, body = await asyncio.wait_for(posted.get(), 20)
+        assert json.loads(body)["data"]["job_id"] == over_rest.json()["job_id"]
+
+
+async def test_a_webhook_that_is_not_allowed_is_refused_by_the_names_of_its_fields(gateway):
+    webhook = service_pb2.Webhook(url="https://example.org")
+    request = service_pb2.CreateJobRequest(creation=creation(), webhook=webhook)
+    error = await failure_of(gateway.jobs.CreateJob(request, metadata=MINE))
+    assert [violation.field for violation in error.violations] == ["webhook.url", "webhook.secret"]
+    messages = iter([service_pb2.CreateJobFromUploadRequest(creation=creation(), webhook=webhook)])
+    assert (await failure_of(gateway.jobs.CreateJobFromUpload(messages, metadata=MINE))).violations
+    answer = await gateway.create_job(webhook_secret="whsec_")
+    assert answer.status_code == 400
+    assert "webhook_url" in answer.json()["error"]["message"]
+
+
+def _time_of(headers):
+    return datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)

@@ -275,3 +275,28 @@ def test_a_file_that_cannot_be_opened_is_told_at_once(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UnavailableError, match="The storage of jobs"):
         SqliteJobStore(tmp_path / "file" / "jobs.sqlite3")
+
+
+async def test_a_report_is_kept_with_the_end_of_its_job_until_it_is_delivered(stores):
+    first, second = stores
+    jobs = [await first.add(new_job(), b"", BOUNDS) for _ in range(2)]
+    for job in jobs:
+        assert (await first.claim()).job == job
+        assert not await second.append(job.job_id, StoredEvent(1, b"end"), finished_at=NOW, report=b"no")
+        for _ in range(2):
+            assert await first.append(job.job_id, StoredEvent(1, b"end"), finished_at=NOW, report=b"\x00r")
+        await first.remove(job.job_id)
+    report = await second.claim_report(lease_seconds=0.2)
+    other = await first.claim_report(lease_seconds=60)
+    assert {report.job_id, other.job_id} == {job.job_id for job in jobs}
+    assert (report.content, report.attempt) == (b"\x00r", 1)
+    assert await first.claim_report(lease_seconds=60) is None
+    await asyncio.sleep(0.25)
+    again = await first.claim_report(lease_seconds=60)
+    assert again == replace(report, attempt=2)
+    await first.postpone_report(report.job_id, seconds=-1, is_attempt=False)
+    assert await second.claim_report(lease_seconds=60) == again
+    for one in (report, other):
+        await second.remove_report(one.job_id)
+        await second.postpone_report(one.job_id, seconds=-1)
+    assert await first.claim_report(lease_seconds=60) is None

@@ -18,7 +18,9 @@ from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc, prompt_service_pb2, prompt_service_pb2_grpc
 from chladni_contract.errors import ChladniError
 from chladni_image_generation.config import ImageGenerationSettings
-from chladni_image_generation.engine.engine import Engine, EngineLimits, new_compute_thread
+from chladni_image_generation.engine.checkpoints.checkpointer import CheckpointFolder
+from chladni_image_generation.engine.engine import Engine, EngineLimits
+from chladni_image_generation.engine.executor import new_compute_thread
 from chladni_image_generation.engine.registry import EngineRegistry, UnavailableModel
 from chladni_image_generation.engine.scheduler import FairScheduler
 from chladni_image_generation.generation import Conditioning, GenerationRequest
@@ -59,6 +61,7 @@ def compose(settings: ImageGenerationSettings) -> Compose:
     @asynccontextmanager
     async def open_service(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
         device = _device_name(settings)  # Refused at once, not for each model.
+        checkpoints = _checkpoint_folder(settings)
         async with AsyncExitStack() as stack:
             metrics = GenerationMetrics(registry)
             model_metrics = ModelMetrics(registry)
@@ -80,6 +83,7 @@ def compose(settings: ImageGenerationSettings) -> Compose:
                     compute_thread=compute_thread,
                     clock=time.monotonic,
                     failpoints=settings.armed_failpoints,
+                    checkpoints=checkpoints,
                 )
                 async with AsyncExitStack() as warming:
                     await warming.enter_async_context(engine)
@@ -171,6 +175,25 @@ def _device_name(settings: ImageGenerationSettings) -> str:
             "on the CPU. Unset it, or set CHLADNI_IMAGE_GENERATION_DEVICE to cuda on a machine with a GPU."
         )
     return device
+
+
+def _checkpoint_folder(settings: ImageGenerationSettings) -> CheckpointFolder | None:
+    """Return the folder of checkpoints, if there is one.
+
+    Raises:
+        ConfigurationError: It cannot be made.
+    """
+    if settings.checkpoint_folder is None:
+        return None
+    try:
+        return CheckpointFolder(
+            settings.checkpoint_folder, interval_seconds=settings.checkpoint_interval_seconds
+        )
+    except OSError as error:
+        raise ConfigurationError(
+            f"CHLADNI_IMAGE_GENERATION_CHECKPOINT_FOLDER={str(settings.checkpoint_folder)!r} cannot be used: "
+            f"{error.strerror}. Name a folder that the service may write to."
+        ) from error
 
 
 def load_configured_model(settings: ImageGenerationSettings, reference: str) -> LatentDiffusionModel:

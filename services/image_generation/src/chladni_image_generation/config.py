@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import ClassVar, Final, Literal
 
 from pydantic import Field, SecretStr, field_validator
@@ -124,6 +125,17 @@ class ImageGenerationSettings(ServiceSettings):
         le=9,
         description="Effort to make PNG files small, with the same pixels at any level: 6 takes three times "
         "as long as 3 and saves 3 %.",
+    )
+    checkpoint_folder: Path | None = Field(
+        None,
+        description="Folder in which long generations are written at intervals, so that a request that is "
+        "repeated after a kill goes on; replicas may share it. Empty: nothing is written.",
+    )
+    checkpoint_interval_seconds: float = Field(
+        5.0,
+        ge=0.1,
+        le=3600,
+        description="Computing time of a generation between two checkpoints: what a kill costs at most.",
     )
     prompt_writer: str = Field(
         "",

@@ -62,6 +62,11 @@ class GenerationMetrics:
             "Denoising steps not taken because the caller left or the deadline passed.",
             registry=registry,
         )
+        self.resumed_steps = Counter(
+            "chladni_denoising_steps_resumed_total",
+            "Denoising steps not taken again because a checkpoint of the request had them.",
+            registry=registry,
+        )
         self.step_seconds = Histogram(
             "chladni_denoising_step_seconds",
             "Time of one denoising step of a batch: the calls of the denoiser, and the scheduler after it.",

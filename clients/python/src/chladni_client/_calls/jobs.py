@@ -31,6 +31,8 @@ class JobCalls(Calls):
         preview_interval_steps: int = 0,
         preview_size_pixels: int | None = None,
         request_id: str | None = None,
+        webhook_url: str | None = None,
+        webhook_secret: str = "",
         timeout_seconds: float | None = None,
         **options: Unpack[CreationOptions],
     ) -> Job:
@@ -42,6 +44,9 @@ class JobCalls(Calls):
             preview_interval_steps: As for `stream_image`.
             preview_size_pixels: Likewise.
             request_id: As for `create_image`: with the same one, an equal request gives the same job.
+            webhook_url: Where the server reports the end of the job, as https://www.standardwebhooks.com
+                describes it; nowhere if absent.
+            webhook_secret: What it signs the report with, such as ``whsec_...``; its own secret if empty.
             timeout_seconds: Time for the call, not for the job; `Timeouts.call_seconds` if absent.
             **options: As for `create_image`.
         """
@@ -54,12 +59,13 @@ class JobCalls(Calls):
             request_id=request_id,
             **options,
         )
+        webhook = None if webhook_url is None else jobs_pb2.Webhook(url=webhook_url, secret=webhook_secret)
         if file is not None:
-            messages = upload_messages(jobs_pb2.CreateJobFromUploadRequest, creation, file)
+            messages = upload_messages(jobs_pb2.CreateJobFromUploadRequest, creation, file, webhook=webhook)
             seconds = self._attempts_of_creation(timeout_seconds, file).remaining_seconds
             uploaded = await self._call(self._job_stub.CreateJobFromUpload, messages, seconds)
             return job_results.to_job(uploaded.job)
-        request = jobs_pb2.CreateJobRequest(creation=creation)
+        request = jobs_pb2.CreateJobRequest(creation=creation, webhook=webhook)
         response = await self._call(self._job_stub.CreateJob, request, timeout_seconds)
         return job_results.to_job(response.job)
 

@@ -102,9 +102,18 @@ async def upload_messages(
     request: creation_pb2.CreateImageRequest,
     file: LargeFile,
     is_ready: asyncio.Event | None = None,
+    **fields: Any,
 ) -> AsyncIterator[MessageT]:
-    """Yield the messages of an upload: what to create, and the file once the server is ready for it."""
-    yield kind(creation=request)
+    """Yield the messages of an upload: what to create, and the file once the server is ready for it.
+
+    Args:
+        kind: Makes a message.
+        request: What to create.
+        file: The file.
+        is_ready: Set when the server is ready; at once if absent.
+        **fields: Further fields of the first message.
+    """
+    yield kind(creation=request, **fields)
     if is_ready is not None:
         await is_ready.wait()
     with file.path.open("rb") as opened:

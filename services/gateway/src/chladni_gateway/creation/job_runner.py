@@ -21,7 +21,9 @@ from chladni_contract.errors import ChladniError, NotFoundError, Reason, Unavail
 from chladni_gateway.creation.job import Job
 from chladni_gateway.creation.job_codec import JobDetails, decode_details, decode_event, encode_details
 from chladni_gateway.creation.job_worker import Creator, JobLimits, JobWorker
+from chladni_gateway.creation.webhook_policy import WebhookPolicy
 from chladni_gateway.domain.request import CreationRequest, last_seen_of, token_after
+from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.domain.storage.job_store import Claim, ClaimedJob, JobStore, StoredJob
 from chladni_runtime.failpoints import NO_FAILPOINTS, Failpoints
 
@@ -59,6 +61,7 @@ class JobRunner:
             which stops it when the service has to end.
         may_claim: Returns whether the service takes work now.
         failpoints: For tests of robustness.
+        webhooks: Which webhooks are allowed; none if absent.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class JobRunner:
         hold: Callable[[int], AbstractContextManager[None]] = lambda _byte_count: nullcontext(),
         may_claim: Callable[[], bool] = lambda: True,
         failpoints: Failpoints = NO_FAILPOINTS,
+        webhooks: WebhookPolicy | None = None,
     ) -> None:
         self.limits: Final = limits
         self._creator = creator
@@ -80,6 +84,7 @@ class JobRunner:
             creator=creator, store=store, limits=limits, now=now, hold=hold, failpoints=failpoints
         )
         self._may_claim = may_claim
+        self._webhooks = webhooks or WebhookPolicy()
         self._jobs: dict[UUID, Job] = {}  # Those that are worked on or followed here, and those seen of late.
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._cancelled: set[UUID] = set()
@@ -104,6 +109,9 @@ class JobRunner:
             ChladniError: The request breaks a limit, or another one has its name.
         """
         self._creator.check(request)
+        if request.webhook is not None:
+            with at_stage(Stage.VALIDATION):
+                self._webhooks.check(request.webhook)
         await self._forget_old()
         operation = self._creator.accept(request)
         details = JobDetails(request, operation.seed, operation.digest)

@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from chladni_contract.errors import ChladniError, FaultError, QueueFullError, Reason, UnavailableError
-from chladni_gateway.creation.job import Cancelled, Failed, Job, JobEvent, to_job_event
+from chladni_gateway.creation.job import Cancelled, Done, Failed, Job, JobEvent, to_job_event
 from chladni_gateway.creation.job_codec import decode_details, encode_event
 from chladni_gateway.creation.operations import Operation
+from chladni_gateway.creation.webhook_reports import encode_report
 from chladni_gateway.domain.events import Accepted, Analyzed, CreationEvent
-from chladni_gateway.domain.request import CreationRequest
+from chladni_gateway.domain.request import CreationRequest, Webhook
 from chladni_gateway.domain.stages import Stage
 from chladni_gateway.domain.storage.job_store import ClaimedJob, JobBounds, JobStore
 from chladni_runtime.execution.deadlines import Deadline
@@ -137,7 +138,7 @@ class JobWorker:
                     raise
                 end = Cancelled(Stage(job.status.stage))
             if end is not None and not job.is_over:
-                await self._record(job, end)
+                await self._record(job, end, _webhook_of(claimed))
         except _LostClaimError:
             _log.info("another gateway has the job", extra={"job_id": str(job.job_id)})
         except asyncio.CancelledError:
@@ -176,7 +177,7 @@ class JobWorker:
                 async with aclosing(creation) as events:
                     async for event in events:
                         if not _is_repeated(event, job):
-                            await self._record(job, to_job_event(event))
+                            await self._record(job, to_job_event(event), request.webhook)
             except _LostClaimError:
                 raise
             except ChladniError as error:
@@ -209,21 +210,26 @@ class JobWorker:
         now = time.monotonic()
         current_telemetry().record_wait(_QUEUE, now - seconds, now)
 
-    async def _record(self, job: Job, event: JobEvent) -> None:
+    async def _record(self, job: Job, event: JobEvent, webhook: Webhook | None) -> None:
         """Record an event in the store, however long that takes, and then show it to the followers.
+
+        The last one is recorded together with its report to the webhook, if there is one.
 
         Raises:
             _LostClaimError: Another gateway has the job.
         """
         now = self._now()
         stored = encode_event(job.last_number + 1, event)
-        finished_at = now if job.status.after(event).state.is_final else None
+        finished_at, report = None, b""
+        if isinstance(event, Done | Failed | Cancelled):
+            finished_at = now
+            report = encode_report(job, event, webhook, now=now) if webhook else b""
         delay_seconds = _FIRST_DELAY_SECONDS
         while True:
             try:
                 await self._failpoints.reach(Failpoint.EVENT_BEFORE)
                 is_added = await _uninterrupted(
-                    self._store.append(job.job_id, stored, finished_at=finished_at),
+                    self._store.append(job.job_id, stored, finished_at=finished_at, report=report),
                     then=lambda is_added: _show(job, stored.number, event, now) if is_added else None,
                 )
             except UnavailableError:
@@ -237,6 +243,10 @@ class JobWorker:
             await self._failpoints.reach(
                 Failpoint.EVENT_AFTER if finished_at is None else Failpoint.FINISH_AFTER
             )
+
+
+def _webhook_of(claimed: ClaimedJob) -> Webhook | None:
+    return decode_details(claimed.job.details).request.webhook
 
 
 def _show(job: Job, number: int, event: JobEvent, now: datetime) -> None:

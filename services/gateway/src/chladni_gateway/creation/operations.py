@@ -91,9 +91,11 @@ class OperationLog:
 
 
 def _digest(request: CreationRequest) -> bytes:
-    """Return a digest of everything that decides the image."""
+    """Return a digest of everything that decides the image, and where its job is reported to."""
     clip = request.clip
     part = (clip.start_seconds, clip.end_seconds)
     digest = hashlib.sha256(clip.content)
     digest.update(repr((clip.name, part, request.recipe, request.settings, request.options)).encode())
+    if request.webhook is not None:
+        digest.update(repr(request.webhook).encode())
     return digest.digest()

@@ -36,6 +36,19 @@ _MAX_PREVIEW_PIXELS: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where the end of a job is reported to.
+
+    Attributes:
+        url: Address.
+        secret: What the reports are signed with; empty for the server's own secret.
+    """
+
+    url: str
+    secret: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CreationRequest:
     """What a caller asks for.
 
@@ -47,6 +60,7 @@ class CreationRequest:
         caller: Who asks: callers share image generation fairly. Empty if that is not known.
         owner: Whose image it becomes; empty for nobody's.
         request_id: Identifier that the caller chose, by which a retry is the same request; `None` for none.
+        webhook: Where the end of the job is reported to; `None` for nowhere.
     """
 
     clip: AudioClip
@@ -56,6 +70,7 @@ class CreationRequest:
     caller: str = ""
     owner: str = ""
     request_id: UUID | None = None
+    webhook: Webhook | None = None
 
     @property
     def has_samples(self) -> bool:

@@ -15,9 +15,9 @@ from chladni_gateway.domain.request import check_upload, page_size_of
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.grpc_api.callers.deadlines import deadline_of
 from chladni_gateway.grpc_api.callers.sessions import caller_of, creating_session_of_call, session_of_call
-from chladni_gateway.grpc_api.jobs import to_job_event_message, to_job_message
+from chladni_gateway.grpc_api.jobs import to_job_event_message, to_job_message, to_webhook
 from chladni_gateway.grpc_api.requests import naming_fields, to_creation_request
-from chladni_gateway.grpc_api.uploads import file_pieces, first_creation, with_some_content
+from chladni_gateway.grpc_api.uploads import creation_of, file_pieces, with_some_content
 from chladni_runtime.execution.heartbeats import with_heartbeats
 from chladni_runtime.server.validation import RequestValidator
 from chladni_runtime.spool import draining
@@ -55,7 +55,7 @@ class JobServicer(service_grpc.JobServiceServicer):
         with at_stage(Stage.VALIDATION), naming_fields(request.creation):
             session = creating_session_of_call(context, self._tokens)
             asked = to_creation_request(request.creation, caller=caller_of(context), owner=session.owner)
-            job = await self._runner.start(asked)
+            job = await self._runner.start(replace(asked, webhook=to_webhook(request)))
         return service_pb2.CreateJobResponse(job=to_job_message(job), session_token=session.new_token)
 
     async def CreateJobFromUpload(
@@ -67,9 +67,11 @@ class JobServicer(service_grpc.JobServiceServicer):
         with at_stage(Stage.VALIDATION):
             session = creating_session_of_call(context, self._tokens)
             async with draining(request_iterator):
-                message = await first_creation(request_iterator)
+                first = await anext(request_iterator, None)
+                message = creation_of(first)
                 with naming_fields(message):
                     asked = to_creation_request(message, caller=caller_of(context), owner=session.owner)
+                    asked = replace(asked, webhook=to_webhook(first))
                     check_upload(asked)
                     self._creator.check(with_some_content(asked))
                     await self._runner.check_room(session.owner, caller=asked.caller)

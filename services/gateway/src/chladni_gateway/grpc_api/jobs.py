@@ -8,6 +8,7 @@ from chladni.gateway.v1 import job_service_pb2
 from chladni_contract.errors import ChladniError
 from chladni_contract.status import WIRE_STATUS
 from chladni_gateway.creation.job import Cancelled, Failed, Job, JobState, NumberedEvent
+from chladni_gateway.domain.request import Webhook
 from chladni_gateway.domain.stages import Stage
 from chladni_gateway.grpc_api.events import STAGES, to_event_message
 from chladni_gateway.grpc_api.images import to_duration, to_owned_image_message, to_timestamp
@@ -20,6 +21,15 @@ _STATES: Final = {
     JobState.FAILED: job_service_pb2.JOB_STATE_FAILED,
     JobState.CANCELLED: job_service_pb2.JOB_STATE_CANCELLED,
 }
+
+
+def to_webhook(
+    message: job_service_pb2.CreateJobRequest | job_service_pb2.CreateJobFromUploadRequest | None,
+) -> Webhook | None:
+    """Return where a request wants the end of its job reported; `None` for nowhere."""
+    if message is None or not message.HasField("webhook"):
+        return None
+    return Webhook(message.webhook.url, message.webhook.secret)
 
 
 def to_job_message(job: Job) -> job_service_pb2.Job:

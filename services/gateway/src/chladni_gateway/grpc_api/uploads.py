@@ -19,7 +19,16 @@ async def first_creation(requests: AsyncIterator[Any]) -> creation_pb2.CreateIma
     Raises:
         InvalidInputError: There is none, or it holds something else.
     """
-    creation: creation_pb2.CreateImageRequest = read_first(await anext(requests, None), field="creation")
+    return creation_of(await anext(requests, None))
+
+
+def creation_of(message: Any) -> creation_pb2.CreateImageRequest:
+    """Return what the first message of an upload asks for; `None` stands for an upload without messages.
+
+    Raises:
+        InvalidInputError: There is no message, or it holds something else.
+    """
+    creation: creation_pb2.CreateImageRequest = read_first(message, field="creation")
     return creation
 
 

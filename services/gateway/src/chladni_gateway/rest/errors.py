@@ -40,6 +40,8 @@ _REST_NAMES: Final = {
     "encoding.quality": "quality",
     "options.encoding.format": "format",
     "options.encoding.quality": "quality",
+    "webhook.url": "webhook_url",
+    "webhook.secret": "webhook_secret",
 }
 _GRPC_NAME: Final = re.compile(r"\b(audio\.(?:content|display_name|start|end))\b")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar
 
 from fastapi import Query
@@ -11,6 +12,7 @@ from pydantic import Field, WithJsonSchema
 
 from chladni_contract.errors import ChladniError, InvalidInputError, MetadataValue, Reason
 from chladni_contract.metadata import CALLER_ID_KEY, MAX_CALLER_ID_LENGTH
+from chladni_gateway.creation.webhook_policy import MAX_URL_LENGTH
 from chladni_gateway.domain.generation import GenerationSettings, PreviewRequest, Priority
 from chladni_gateway.domain.images import ImageEncoding
 from chladni_gateway.domain.recipe_options import NoiseMode, RecipeOptions
@@ -26,6 +28,7 @@ from chladni_gateway.domain.request import (
     MIN_SIDE_PIXELS,
     UPSCALES,
     CreationRequest,
+    Webhook,
     parse_request_id,
 )
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
@@ -78,7 +81,7 @@ PageToken = Annotated[
 
 
 class GenerationForm(UploadForm):
-    """The form of `POST /api/v1/generate` and `POST /api/v1/jobs`."""
+    """The form of `POST /api/v1/generate`."""
 
     array_fields: ClassVar[frozenset[str]] = frozenset({"initial_latents"})
     in_place_of_file: ClassVar[str] = "initial_latents"
@@ -255,6 +258,38 @@ class GenerationForm(UploadForm):
     )
 
 
+class JobForm(GenerationForm):
+    """The form of `POST /api/v1/jobs`."""
+
+    webhook_url: str = Field(
+        "",
+        description="Where the end of the job is reported to, by one signed POST request as "
+        "https://www.standardwebhooks.com describes it: an https address. Absent: nowhere.",
+        examples=["https://example.org/hooks"],
+        json_schema_extra={"maxLength": MAX_URL_LENGTH},
+    )
+    webhook_secret: str = Field(
+        "",
+        description="What the report is signed with: `whsec_` and the base64 of 24 to 64 bytes. "
+        "Absent: the server's own secret.",
+        examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+    )
+
+    @property
+    def webhook(self) -> Webhook | None:
+        """Where the end of the job is reported to; `None` for nowhere."""
+        given = self.webhook_url or self.webhook_secret
+        return Webhook(self.webhook_url, self.webhook_secret) if given else None
+
+
+async def read_job_request(
+    request: Request, uploads: UploadReader, *, previews: PreviewRequest | None
+) -> CreationRequest:
+    """Return what the upload of a job asks for; see `read_creation_request`."""
+    form = await uploads.read(request, JobForm)
+    return replace(_to_creation_request(request, form, previews), webhook=form.webhook)
+
+
 async def read_creation_request(
     request: Request, uploads: UploadReader, *, previews: PreviewRequest | None
 ) -> CreationRequest:
@@ -268,8 +303,13 @@ async def read_creation_request(
     Raises:
         ChladniError: The request is wrong, or its body is too large or too slow.
     """
+    return _to_creation_request(request, await uploads.read(request, GenerationForm), previews)
+
+
+def _to_creation_request(
+    request: Request, form: GenerationForm, previews: PreviewRequest | None
+) -> CreationRequest:
     caller = caller_of(request)
-    form = await uploads.read(request, GenerationForm)
     with at_stage(Stage.VALIDATION):
         request_id = parse_request_id(form.request_id)
     return CreationRequest(

@@ -23,6 +23,7 @@ from chladni_gateway.domain.storage.job_store import (
     JobBounds,
     StoredEvent,
     StoredJob,
+    StoredReport,
 )
 
 _BUSY_SECONDS: Final = 5.0
@@ -41,6 +42,10 @@ CREATE UNIQUE INDEX IF NOT EXISTS jobs_by_name ON jobs (name) WHERE name <> '';
 CREATE TABLE IF NOT EXISTS events (
   job_id TEXT NOT NULL, number INTEGER NOT NULL, content BLOB NOT NULL, PRIMARY KEY (job_id, number)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS reports (
+  job_id TEXT PRIMARY KEY, content BLOB NOT NULL, due_at REAL NOT NULL, attempts INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS due_reports ON reports (due_at);
 """
 _JOB: Final = "job_id, owner, caller, created_at, details, name, finished_at, last_number"
 _BY_ID: Final = f"SELECT {_JOB} FROM jobs WHERE job_id = ?"  # noqa: S608 - constants
@@ -50,6 +55,7 @@ _CLAIMABLE: Final = (
     f"SELECT {_JOB}, clip, attempts, is_cancelled FROM jobs"  # noqa: S608 - constants
     " WHERE finished_at IS NULL AND (worker IS NULL OR lease_until <= ?) ORDER BY rowid LIMIT 1"
 )
+_DUE: Final = "SELECT job_id, content, attempts FROM reports WHERE due_at <= ? ORDER BY due_at LIMIT 1"
 _OLD: Final = (
     "SELECT job_id FROM jobs WHERE finished_at <= ? UNION SELECT job_id FROM (SELECT job_id FROM jobs"
     " WHERE finished_at IS NOT NULL ORDER BY finished_at DESC, rowid DESC LIMIT -1 OFFSET ?)"
@@ -185,7 +191,14 @@ class SqliteJobStore:
 
         return await self._run(update) if job_ids else {}
 
-    async def append(self, job_id: UUID, event: StoredEvent, *, finished_at: datetime | None = None) -> bool:
+    async def append(
+        self,
+        job_id: UUID,
+        event: StoredEvent,
+        *,
+        finished_at: datetime | None = None,
+        report: bytes = b"",
+    ) -> bool:
         """Add an event; see `JobStore`."""
 
         def insert() -> bool:
@@ -220,9 +233,48 @@ class SqliteJobStore:
                     "UPDATE jobs SET finished_at = ?, clip = NULL WHERE job_id = ?",
                     (finished_at.timestamp(), str(job_id)),
                 )
+            if report:
+                self._connection.execute(
+                    "INSERT INTO reports (job_id, content, due_at, attempts) VALUES (?, ?, ?, 0)",
+                    (str(job_id), report, self._clock()),
+                )
             return True
 
         return await self._run(insert, is_durable=finished_at is not None)
+
+    async def claim_report(self, *, lease_seconds: float) -> StoredReport | None:
+        """Claim a report; see `JobStore`."""
+        now = self._clock()
+        if await self._run(lambda: self._one(_DUE, now), is_reading=True) is None:
+            return None
+
+        def take() -> StoredReport | None:
+            row = self._one(_DUE, now)
+            if row is None:
+                return None
+            job_id, content, attempts = row
+            self._connection.execute(
+                "UPDATE reports SET due_at = ?, attempts = attempts + 1 WHERE job_id = ?",
+                (now + lease_seconds, job_id),
+            )
+            return StoredReport(UUID(job_id), content, attempts + 1)
+
+        return await self._run(take)
+
+    async def postpone_report(self, job_id: UUID, *, seconds: float, is_attempt: bool = True) -> None:
+        """Make a report due later; see `JobStore`."""
+        await self._run(
+            lambda: self._connection.execute(
+                "UPDATE reports SET due_at = ?, attempts = attempts - ? WHERE job_id = ?",
+                (self._clock() + seconds, 0 if is_attempt else 1, str(job_id)),
+            )
+        )
+
+    async def remove_report(self, job_id: UUID) -> None:
+        """Remove a report; see `JobStore`."""
+        await self._run(
+            lambda: self._connection.execute("DELETE FROM reports WHERE job_id = ?", (str(job_id),))
+        )
 
     async def release(self, job_id: UUID) -> None:
         """Give a claim back; see `JobStore`."""

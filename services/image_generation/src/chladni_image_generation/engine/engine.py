@@ -20,6 +20,7 @@ import torch
 from chladni_contract.errors import ChladniError, QueueFullError, Reason, UnavailableError
 from chladni_image_generation.engine.batching import BatchGroup, BatchSizes
 from chladni_image_generation.engine.cache import ImageCache, content_key
+from chladni_image_generation.engine.checkpoints.checkpointer import Checkpointer, CheckpointFolder
 from chladni_image_generation.engine.eta import DurationEstimator, EtaEstimator, QueueDelays
 from chladni_image_generation.engine.executor import ExecutionState, Executor, Rescheduled, Retried, StepTaken
 from chladni_image_generation.engine.output import OutputEncoder
@@ -40,7 +41,6 @@ from chladni_image_generation.metrics import GaugeShare, GenerationMetrics
 from chladni_image_generation.models.interface import ImagesWithheldError, LatentDiffusionModel
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.deadlines import Clock
-from chladni_runtime.execution.processors import yield_to_event_loop
 from chladni_runtime.failpoints import NO_FAILPOINTS, Failpoints
 from chladni_runtime.telemetry.scope import current_telemetry, unobserved
 from chladni_runtime.telemetry.spans import Span
@@ -84,6 +84,7 @@ class Engine:
             process share it, so that the device computes for one at a time.
         clock: Monotonic clock in seconds.
         failpoints: For tests of robustness.
+        checkpoints: Where unfinished requests are written at intervals; `None` for nowhere.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Engine:
         compute_thread: ThreadPoolExecutor,
         clock: Clock,
         failpoints: Failpoints = NO_FAILPOINTS,
+        checkpoints: CheckpointFolder | None = None,
     ) -> None:
         self.description = model.description
         self._limits = limits
@@ -108,18 +110,28 @@ class Engine:
         native_shape = model.description.latent_shape
         self._denoiser_batches = BatchSizes(limits.batch_size, native_shape)
         self._decoder_batches = BatchSizes(limits.decode_batch_size, native_shape)
+        thread_count = limits.thread_count or torch.get_num_threads()
+        provenance = ProvenanceRecorder(model, thread_count=thread_count)
+        self._has_checkpoints = checkpoints is not None
         self._executor = Executor(
             model,
             denoiser_batches=self._denoiser_batches,
             decoder_batches=self._decoder_batches,
             failpoints=failpoints,
+            checkpointer=None
+            if checkpoints is None
+            else Checkpointer(
+                checkpoints,
+                environment=provenance.environment,
+                clock=clock,
+                note_resumed=metrics.resumed_steps.inc,
+            ),
         )
         self._durations = DurationEstimator(clock)
         self._queue_delays = QueueDelays(clock)
         self._cache = ImageCache(limits.cache_bytes)
-        thread_count = limits.thread_count or torch.get_num_threads()
         self._output_encoder = OutputEncoder(
-            ProvenanceRecorder(model, thread_count=thread_count),
+            provenance,
             cache=self._cache,
             clock=clock,
             png_compression_level=limits.png_compression_level,
@@ -176,7 +188,9 @@ class Engine:
             FaultError: The model failed on this request.
         """
         token.check("before the request was queued")
-        key = content_key(request) if use_cache and self._limits.cache_bytes else None
+        is_shared = use_cache and self._limits.cache_bytes > 0
+        content = content_key(request) if is_shared or (use_cache and self._has_checkpoints) else None
+        key = content if is_shared else None
         finished = self._cache.get(key) if key else None
         if finished:
             self._metrics.reused.labels("cache").inc()
@@ -187,7 +201,8 @@ class Engine:
             yield await self._output_encoder.convert(completed, encoding)
             return
         subscription = Subscription(token, previews or PreviewOptions(), encoding)
-        self._follow(request, key, scheduling or SchedulingParameters(), subscription)
+        tracked = self._follow(request, key, scheduling or SchedulingParameters(), subscription)
+        tracked.execution.checkpoint_key = content if self._has_checkpoints else None
         try:
             while True:
                 event = await subscription.next_event()
@@ -220,8 +235,8 @@ class Engine:
         key: str | None,
         scheduling: SchedulingParameters,
         subscription: Subscription,
-    ) -> None:
-        """Let a caller follow a request that is in progress already, or add a new one."""
+    ) -> TrackedRequest:
+        """Let a caller follow a request that is in progress already, or a new one; return it."""
         tracked = self._shared.get(key) if key else None
         if tracked:
             self._metrics.reused.labels("in_progress").inc()
@@ -229,6 +244,7 @@ class Engine:
             tracked = self._take_in(request, key, scheduling, subscription.token)
         tracked.follow(subscription, self._clock())
         self._arrival.set()
+        return tracked
 
     def _take_in(
         self,
@@ -430,19 +446,3 @@ class Engine:
                     "chladni.model_digest": self.description.digest,
                 }
             )
-
-
-def new_compute_thread(thread_count: int) -> ThreadPoolExecutor:
-    """Return the thread that engines compute on.
-
-    Args:
-        thread_count: Threads of a computation on the CPU.
-    """
-    return ThreadPoolExecutor(
-        1, thread_name_prefix="engine", initializer=partial(_prepare_compute_thread, thread_count)
-    )
-
-
-def _prepare_compute_thread(thread_count: int) -> None:
-    yield_to_event_loop()
-    torch.set_num_threads(thread_count)  # counts for the thread that sets it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,9 +25,11 @@ from chladni_image_generation.engine.sampler import Sampler
 from chladni_image_generation.generation import GenerationRequest, Preview, PreviewOptions
 from chladni_image_generation.image_codec import encode_preview
 from chladni_image_generation.models.interface import ImagesWithheldError
+from chladni_runtime.execution.processors import yield_to_event_loop
 from chladni_runtime.failpoints import NO_FAILPOINTS, Failpoint, Failpoints
 
 if TYPE_CHECKING:
+    from chladni_image_generation.engine.checkpoints.checkpointer import Checkpointer
     from chladni_image_generation.models.interface import LatentDiffusionModel
 
 _log = logging.getLogger(__name__)
@@ -49,6 +52,9 @@ class ExecutionState:
         sampler: Its state in the model; `None` before its first step.
         batch_sizes: Rows of the calls that its steps were part of, by the group of the steps.
         decode_batch_size: Images of the call that decoded it; 0 before that.
+        checkpoint_key: What it has in common with identical requests, which may go on from its checkpoints;
+            `None` if it has none.
+        checkpointed_at: When the last of them was due, by the checkpointer's clock.
     """
 
     request: GenerationRequest
@@ -57,6 +63,8 @@ class ExecutionState:
     sampler: Sampler | None = None
     batch_sizes: dict[BatchGroup, int] = field(default_factory=dict)
     decode_batch_size: int = 0
+    checkpoint_key: str | None = None
+    checkpointed_at: float | None = None
 
     @property
     def group(self) -> BatchGroup:
@@ -129,6 +137,7 @@ class Executor:
         denoiser_batches: Rows of the denoiser's calls.
         decoder_batches: Images of the decoder's calls.
         failpoints: For tests of robustness.
+        checkpointer: Writes and reads checkpoints; `None` for none.
     """
 
     def __init__(
@@ -138,11 +147,13 @@ class Executor:
         denoiser_batches: BatchSizes,
         decoder_batches: BatchSizes,
         failpoints: Failpoints = NO_FAILPOINTS,
+        checkpointer: Checkpointer | None = None,
     ) -> None:
         self._model = model
         self._failpoints = failpoints
         self._denoiser_batches = denoiser_batches
         self._decoder_batches = decoder_batches
+        self._checkpointer = checkpointer
 
     def step(self, executions: Sequence[ExecutionState]) -> list[StepOutcome]:
         """Take one denoising step of each of these requests of one group."""
@@ -190,6 +201,8 @@ class Executor:
             execution.batch_sizes[group] = max(execution.batch_sizes.get(group, 0), largest_call)
             try:
                 sampler.advance(own_predictions)
+                if self._checkpointer is not None:
+                    self._checkpointer.keep(execution)
                 self._failpoints.reach_blocking(Failpoint.STEP_AFTER)
                 outcomes.append(StepTaken(self._previews(execution, sampler)))
             except Exception as error:  # noqa: BLE001 - as above
@@ -225,8 +238,11 @@ class Executor:
     def _sampler_of(self, execution: ExecutionState) -> Sampler:
         """Return a request's sampler: a new one if its earlier steps had calls of another size.
 
-        Only so does the result stay the one that the provenance promises.
+        Only so does the result stay the one that the provenance promises. One that has none yet goes on from
+        the checkpoint of an identical request, if there is one.
         """
+        if execution.sampler is None and self._checkpointer is not None:
+            execution.sampler = self._checkpointer.resume(execution, self._model)
         has_other_size = execution.request.reproducible and any(
             rows != self._denoiser_batches.rows_per_call(group)
             for group, rows in execution.batch_sizes.items()
@@ -329,3 +345,19 @@ def _as_answer(error: Exception) -> ChladniError:
             retry_after_seconds=1.0,
         )
     return FaultError(Reason.INTERNAL, "The model failed on this request.")
+
+
+def new_compute_thread(thread_count: int) -> ThreadPoolExecutor:
+    """Return the thread that engines compute on.
+
+    Args:
+        thread_count: Threads of a computation on the CPU.
+    """
+    return ThreadPoolExecutor(
+        1, thread_name_prefix="engine", initializer=partial(_prepare_compute_thread, thread_count)
+    )
+
+
+def _prepare_compute_thread(thread_count: int) -> None:
+    yield_to_event_loop()
+    torch.set_num_threads(thread_count)  # counts for the thread that sets it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from importlib.metadata import version
 from typing import Final
@@ -31,6 +32,23 @@ class ProvenanceRecorder:
         self._library_versions = {name: version(name) for name in _LIBRARIES} | {
             "python": platform.python_version()
         }
+
+    @property
+    def environment(self) -> str:
+        """What decides the bits of an image beside its request and the sizes of calls, as JSON."""
+        description = self._model.description
+        return json.dumps(
+            [
+                description.id,
+                description.digest,
+                str(self._model.dtype),
+                self._model.device.type,
+                self._device_capability,
+                self._thread_count,
+                self._library_versions,
+            ],
+            sort_keys=True,
+        )
 
     def record(self, execution: ExecutionState) -> Provenance:
         """Return the provenance of a request's image."""

@@ -8,6 +8,12 @@ import torch
 
 from chladni_contract.errors import FaultError, Reason
 from chladni_image_generation.engine.batching import BatchGroup
+from chladni_image_generation.engine.checkpoints.sampler_state import (
+    SamplerState,
+    StageEntry,
+    scheduler_state,
+    set_scheduler_state,
+)
 from chladni_image_generation.models.interface import DenoiserRow
 from chladni_image_generation.models.schedulers import clean_estimate
 
@@ -37,9 +43,10 @@ class Sampler:
     def __init__(self, model: LatentDiffusionModel, request: GenerationRequest) -> None:
         self.request = request
         # The generator stays on the CPU, so that a seed means the same noise on every device.
-        plan = model.plan(request, torch.Generator("cpu").manual_seed(request.seed))
+        self._generator = torch.Generator("cpu").manual_seed(request.seed)
+        plan = model.plan(request, self._generator)
         self._stages = plan.stages
-        self._stage_index = 0
+        self._entries: list[StageEntry] = []
         self._steps_of_stage = 0
         self.finish = plan.finish
         self.latents = plan.latents
@@ -63,7 +70,7 @@ class Sampler:
         """Whose calls the steps to the end share, and how many steps of each there are, in order."""
         stretches = [(self.group, len(self._stage.timesteps) - self._steps_of_stage)]
         channels, height, width = self.latents.shape
-        for stage in self._stages[self._stage_index + 1 :]:
+        for stage in self._stages[len(self._entries) + 1 :]:
             height, width = height * stage.enlargement, width * stage.enlargement
             stretches.append((self._group_of(stage, (channels, height, width)), len(stage.timesteps)))
         return stretches
@@ -113,9 +120,39 @@ class Sampler:
         self.steps_done += 1
         self._steps_of_stage += 1
         if self._steps_of_stage == len(stage.timesteps) and not self.is_denoised:
-            self._stage_index += 1
             self._steps_of_stage = 0
-            self.latents = self._stage.enter(self.latents)
+            self._enter(StageEntry(self.latents, self._generator.get_state()))
+
+    def state(self) -> SamplerState:
+        """Return what `resume` needs to go on from here.
+
+        Raises:
+            UnknownStateError: The scheduler keeps something that cannot be written down.
+        """
+        return SamplerState(
+            latents=self.latents,
+            steps_done=self.steps_done,
+            steps_of_stage=self._steps_of_stage,
+            generator_state=self._generator.get_state(),
+            entries=tuple(self._entries),
+            scheduler=scheduler_state(self._stage.scheduler),
+        )
+
+    def resume(self, state: SamplerState) -> None:
+        """Go on from a state of an identical request's sampler; this one must not have taken a step."""
+        for entry in state.entries:
+            self._generator.set_state(entry.generator_state)
+            self._enter(entry)
+        set_scheduler_state(self._stage.scheduler, state.scheduler)
+        self._generator.set_state(state.generator_state)
+        self.latents = state.latents
+        self.steps_done = state.steps_done
+        self._steps_of_stage = state.steps_of_stage
+
+    def _enter(self, entry: StageEntry) -> None:
+        """Enter the next stage."""
+        self._entries.append(entry)
+        self.latents = self._stage.enter(entry.latents)
 
     def _group_of(self, stage: DenoisingStage, latent_shape: tuple[int, int, int]) -> BatchGroup:
         rows_per_request = 1 if stage.null_condition is None else 2
@@ -123,7 +160,7 @@ class Sampler:
 
     @property
     def _stage(self) -> DenoisingStage:
-        return self._stages[self._stage_index]
+        return self._stages[len(self._entries)]
 
     @property
     def _timestep(self) -> Tensor:

@@ -30,7 +30,8 @@ from chladni_benchmarks.models.stable_diffusion import STABLE_DIFFUSION_1_5, Unt
 from chladni_benchmarks.reports.charts import BarChart, Chart
 from chladni_benchmarks.reports.targets import TARGETS
 from chladni_benchmarks.services.image_requests import random_embedding
-from chladni_image_generation.engine.engine import Engine, EngineLimits, new_compute_thread
+from chladni_image_generation.engine.engine import Engine, EngineLimits
+from chladni_image_generation.engine.executor import new_compute_thread
 from chladni_image_generation.engine.scheduler import FairScheduler
 from chladni_image_generation.generation import Completed, Conditioning, GenerationRequest
 from chladni_image_generation.metrics import GenerationMetrics

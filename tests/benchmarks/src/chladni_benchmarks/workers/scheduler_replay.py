@@ -21,7 +21,8 @@ from chladni_benchmarks.services.image_requests import random_embedding
 from chladni_benchmarks.workers.commands import answer_commands
 from chladni_image_generation.composition import load_configured_model
 from chladni_image_generation.config import ImageGenerationSettings
-from chladni_image_generation.engine.engine import Engine, EngineLimits, new_compute_thread
+from chladni_image_generation.engine.engine import Engine, EngineLimits
+from chladni_image_generation.engine.executor import new_compute_thread
 from chladni_image_generation.engine.scheduler import FairScheduler, Scheduler
 from chladni_image_generation.engine.tracking import TrackedRequest
 from chladni_image_generation.generation import Completed, Conditioning, GenerationRequest

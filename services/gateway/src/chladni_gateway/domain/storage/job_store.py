@@ -79,6 +79,21 @@ class StoredEvent:
     preview: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredReport:
+    """A report of the end of a job to a webhook, which is to be delivered.
+
+    Attributes:
+        job_id: The job, which may be forgotten already.
+        content: The report.
+        attempt: How often it was claimed, this time included.
+    """
+
+    job_id: UUID
+    content: bytes
+    attempt: int
+
+
 class Claim(Enum):
     """What has become of a claim."""
 
@@ -159,7 +174,14 @@ class JobStore(Protocol):
         """Renew the claims of this gateway; return what has become of each."""
         ...
 
-    async def append(self, job_id: UUID, event: StoredEvent, *, finished_at: datetime | None = None) -> bool:
+    async def append(
+        self,
+        job_id: UUID,
+        event: StoredEvent,
+        *,
+        finished_at: datetime | None = None,
+        report: bytes = b"",
+    ) -> bool:
         """Add an event to a job that this gateway has claimed; return whether it has it still.
 
         Adding the same event again changes nothing.
@@ -168,7 +190,30 @@ class JobStore(Protocol):
             job_id: The job.
             event: What happened; its number follows that of the last event.
             finished_at: When the job ended, if this is its last event: its recording is removed.
+            report: What is to be delivered to a webhook from now on, with the last event; empty for nothing.
         """
+        ...
+
+    async def claim_report(self, *, lease_seconds: float) -> StoredReport | None:
+        """Claim the report that is due for longest; `None` if none is.
+
+        Args:
+            lease_seconds: Time after which it is due again, unless it is removed or postponed before.
+        """
+        ...
+
+    async def postpone_report(self, job_id: UUID, *, seconds: float, is_attempt: bool = True) -> None:
+        """Make a report due after a time; an unknown one is ignored.
+
+        Args:
+            job_id: Its job.
+            seconds: The time.
+            is_attempt: Whether the claim counts as an attempt.
+        """
+        ...
+
+    async def remove_report(self, job_id: UUID) -> None:
+        """Remove a report; an unknown one is ignored."""
         ...
 
     async def release(self, job_id: UUID) -> None:

@@ -20,11 +20,11 @@ from chladni_gateway.rest.middleware.sessions import session_of
 from chladni_gateway.rest.openapi import API, JOB, JOB_ID, event_stream_content, json_example
 from chladni_gateway.rest.requests import (
     CALLER_PARAMETER,
-    GenerationForm,
+    JobForm,
     PageSize,
     PageToken,
     caller_of,
-    read_creation_request,
+    read_job_request,
 )
 from chladni_gateway.rest.routes.responses import (
     OF_A_JOB,
@@ -110,13 +110,13 @@ def job_routes(application: Application, *, uploads: UploadReader, previews: Pre
         description=_START,
         response_model=JobBody,
         responses=_RESPONSES,
-        openapi_extra={"requestBody": GenerationForm.request_body(), "parameters": [CALLER_PARAMETER]},
+        openapi_extra={"requestBody": JobForm.request_body(), "parameters": [CALLER_PARAMETER]},
     )
     async def start(request: Request) -> Response:
         # Who may not start one need not send its recording.
         await job_runner.check_room(session_of(request).owner, caller=caller_of(request))
         body = _to_job_body(
-            await job_runner.start(await read_creation_request(request, uploads, previews=previews))
+            await job_runner.start(await read_job_request(request, uploads, previews=previews))
         )
         return JSONResponse(
             body.model_dump(mode="json"),
