@@ -182,6 +182,19 @@ monitoring-check: $(STAMP) ## Run a real Prometheus and a trace collector agains
 cluster-check: $(STAMP) ## Let replicas come and go under load, and mix versions (3 minutes); OLDER=a commit
 	@$(BIN)/python deploy/cluster/cluster_check.py $(if $(OLDER),--older $(OLDER))
 
+.PHONY: manifests-check
+manifests-check: ## Ask checkov about the manifests of every overlay and its components; skipped if it is not installed
+	@command -v checkov > /dev/null || { echo "SKIPPED: checkov is not installed (pip install checkov)"; exit 0; } \
+		&& command -v kubectl > /dev/null || { echo "SKIPPED: kubectl is not installed"; exit 0; } \
+		&& rm -rf build/manifests && mkdir -p build/manifests/all \
+		&& printf '%s\n' 'resources: [../../../deploy/kustomize/overlays/recipes]' \
+			'components: [../../../deploy/kustomize/components/gateway-replicas, ../../../deploy/kustomize/components/webhooks]' \
+			> build/manifests/all/kustomization.yaml \
+		&& for folder in deploy/kustomize/overlays/* deploy/monitoring deploy/jobs/* build/manifests/all; do \
+			kubectl kustomize $$folder > build/manifests/$$(basename $$folder).yaml || exit 1; \
+		done \
+		&& checkov --config-file deploy/kustomize/checkov.yaml --directory build/manifests
+
 IMAGES ?= gateway
 
 .PHONY: images-check

@@ -22,9 +22,11 @@ from chladni.gateway.v1 import job_service_pb2_grpc as job_grpc
 from chladni.gateway.v1 import server_service_pb2_grpc as server_grpc
 from chladni_fakes import ScriptedBackends, scripted_backends
 from chladni_fakes.loopback import loopback_service
-from chladni_gateway.composition import SERVICE_NAMES, authentication_of, compose
+from chladni_gateway.composition import SERVICE_NAMES, compose
 from chladni_gateway.config import GatewaySettings
+from chladni_gateway.grpc_api.callers.authentication import call_authentication
 from chladni_gateway.sessions import SessionTokens
+from chladni_gateway.stores import CallLimiter
 from chladni_runtime.server.server import request_gate
 
 SEED = 4711
@@ -135,14 +137,14 @@ async def running_gateway(
         "similarity_target": backends.servers["similarity"].target,
     }
     settings = GatewaySettings(**(values | overrides))
-    gate = request_gate(settings)
+    gate, calls = request_gate(settings), CallLimiter(settings)
     async with (
         loopback_service(
-            compose(settings, gate=gate, draw_seed=lambda: SEED),
+            compose(settings, gate=gate, calls=calls, draw_seed=lambda: SEED),
             service_names=SERVICE_NAMES,
             settings=settings,
             gate=gate,
-            authenticate=authentication_of(settings),
+            authenticate=call_authentication(settings.authenticator, check_rate=calls.check),
             tracer=tracer,
         ) as (
             service,

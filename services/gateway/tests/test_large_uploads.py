@@ -52,6 +52,20 @@ async def test_a_part_of_a_large_file_is_cut_out_before_anything_else(small_gate
         assert body["display_name"] == "talk.wav"
 
 
+async def test_the_analysis_of_music_in_a_large_file_names_the_file(small_gateway, backends):
+    response = await small_gateway.http.post(
+        "/api/v1/music",
+        data={"start_seconds": "60.5", "end_seconds": "61.5"},
+        files={"file": ("a.wav", LARGE)},
+    )
+    assert response.status_code == 200, response.text
+    audio = response.json()["audio"]
+    assert (audio["format"], audio["start"]) == ("AUDIO_FORMAT_WAV", 60.5)
+    assert audio["sha256"] == hashlib.sha256(LARGE).hexdigest()
+    (request,) = backends.music.requests
+    assert request.audio.pcm.sample_rate_hz == CUT_RATE_HZ
+
+
 async def test_the_part_must_be_chosen_before_the_file(small_gateway, backends, error_of):
     for data, files in (
         ({}, {"file": ("talk.wav", LARGE)}),

@@ -19,7 +19,7 @@ EXTENSIONS = frozenset({"keda.sh/v1alpha1", "gateway.networking.k8s.io/v1"})
 SCHEMAS = Path(__file__).parent / "schemas"
 STORES = frozenset({"qdrant", "redis"})
 """What components run beside the services."""
-BUILT_APART = frozenset({"object-store", "redis", "tls", "similarity-gpu", "similarity-models"})
+BUILT_APART = frozenset({"gateway-replicas", "tls", "similarity-gpu", "similarity-models", "webhooks"})
 """Components that no overlay has, since they need more than it; tests build them by themselves."""
 
 Build = Callable[[Path], list[dict[str, Any]]]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import promql_parser
 import pytest
 import yaml
 
 from chladni_gateway.config import GatewaySettings
+from chladni_runtime.settings import load_settings
+
+SECRETS = frozenset({"gateway-bucket", "gateway-redis"})
 
 Resources = list[dict[str, Any]]
 
@@ -162,3 +167,39 @@ def test_a_disruption_leaves_every_scaled_service_a_replica(scaled: Callable[[st
     budgets: Mapping[str, Any] = _of_kind(resources, "PodDisruptionBudget")
     assert budgets.keys() == _autoscalers(resources).keys()
     assert all(item["spec"]["maxUnavailable"] == 1 for item in budgets.values())
+
+
+def test_gateways_are_scaled_together_with_all_that_they_share(
+    build: Callable[[Path], Resources], repository: Path, tmp_path: Path
+) -> None:
+    kustomize = Path(os.path.relpath(repository / "deploy/kustomize", tmp_path.resolve()))
+    content = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [str(kustomize / "overlays/prod")],
+        "components": [str(kustomize / "components" / name) for name in ("gateway-replicas", "webhooks")],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(content))
+    resources = build(tmp_path)
+    for item in resources:
+        if item["apiVersion"] not in {"keda.sh/v1alpha1", "gateway.networking.k8s.io/v1"}:
+            kubernetes_validate.validate(item, "1.32", strict=True)
+    deployment = _of_kind(resources, "Deployment")["gateway"]
+    assert "replicas" not in deployment["spec"]
+    assert _autoscalers(resources).keys() >= {"gateway", "image-generation"}
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    sources = [next(iter(source.values()))["name"] for source in container["envFrom"]]
+    (config_map,) = [name for name in sources if name.startswith("gateway-") and name not in SECRETS]
+    assert set(sources) == {config_map, *SECRETS}
+    environ = _of_kind(resources, "ConfigMap")[config_map]["data"] | dict.fromkeys(
+        ("CHLADNI_GATEWAY_IMAGE_BUCKET_ACCESS_KEY_ID", "CHLADNI_GATEWAY_SESSION_KEY"), "k" * 32
+    )
+    settings = load_settings(GatewaySettings, environ)
+    assert settings.redis_url.get_secret_value() == "redis://redis:6379/0"
+    assert (settings.image_bucket, settings.webhook_hosts) == ("chladni-images", ("*",))
+    drain_seconds = settings.drain_delay_seconds + settings.drain_timeout_seconds
+    assert pod["terminationGracePeriodSeconds"] > drain_seconds
+    policies = _of_kind(resources, "NetworkPolicy")
+    assert {"gateway-to-bucket", "gateway-to-webhooks"} <= policies.keys()
+    assert any("redis" in name for name in policies)

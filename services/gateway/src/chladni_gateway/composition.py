@@ -49,7 +49,6 @@ from chladni_gateway.domain.request import MAX_SEED
 from chladni_gateway.films import make_film_runner
 from chladni_gateway.grpc_api.anomaly_servicer import AnomalyServicer
 from chladni_gateway.grpc_api.audio_servicer import AudioServicer, ReconstructionServicer
-from chladni_gateway.grpc_api.callers.authentication import call_authentication
 from chladni_gateway.grpc_api.film_servicer import FilmServicer
 from chladni_gateway.grpc_api.image_servicer import ImageServicer
 from chladni_gateway.grpc_api.job_servicer import JobServicer
@@ -69,7 +68,6 @@ from chladni_gateway.recipes.music_prompts import MusicPromptsRecipe
 from chladni_gateway.recipes.spectrogram import SpectrogramRecipe
 from chladni_gateway.rest.app import create_app
 from chladni_gateway.rest.middleware.origins import AllowedHosts
-from chladni_gateway.rest.middleware.rate_limit import rate_limited
 from chladni_gateway.rest.server import http_server
 from chladni_gateway.sessions import SessionTokens, kept_key
 from chladni_gateway.similarity.alignment import ImageAligner
@@ -80,11 +78,11 @@ from chladni_gateway.similarity.scoring import StoredImageScorer
 from chladni_gateway.similarity.search import ImageSearcher
 from chladni_gateway.storage.image_records import periodic_sweep, utc_now
 from chladni_gateway.stores import (
+    CallLimiter,
     open_image_store,
     open_job_store,
     open_rate_limiter,
     open_share_links,
-    own_rate_limiter,
 )
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.security.credentials import ChannelSecurity, ServerContext
@@ -100,12 +98,10 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-    from chladni_gateway.access.principals import Principal
     from chladni_gateway.config import GatewaySettings
     from chladni_gateway.domain.ports import Backend
     from chladni_gateway.domain.storage.image_store import ImageStore
     from chladni_gateway.domain.storage.job_store import JobStore
-    from chladni_runtime.server.interceptor import Authenticate
     from chladni_runtime.server.lifecycle import RequestGate
     from chladni_runtime.server.server import Compose
 
@@ -165,19 +161,27 @@ def draw_random_seed() -> int:
 
 
 def compose(
-    settings: GatewaySettings, *, gate: RequestGate, draw_seed: Callable[[], int] = draw_random_seed
+    settings: GatewaySettings,
+    *,
+    gate: RequestGate,
+    calls: CallLimiter | None = None,
+    draw_seed: Callable[[], int] = draw_random_seed,
 ) -> Compose:
     """Return what `chladni_runtime.server.server` opens: the gateway, behind its gRPC servicer.
 
     Args:
         settings: The settings.
         gate: The gate of the service, through which requests over HTTP and jobs go too.
+        calls: What counts gRPC calls, while the gateway is open.
         draw_seed: Gives the seed of a request that names none.
     """
 
     @asynccontextmanager
     async def open_bindings(registry: CollectorRegistry) -> AsyncIterator[Sequence[Binding]]:
-        async with open_gateway(settings, registry, gate=gate, draw_seed=draw_seed) as gateway:
+        async with (
+            open_gateway(settings, registry, gate=gate, draw_seed=draw_seed) as gateway,
+            (calls or CallLimiter(settings)).counting(),
+        ):
             application = gateway.application
             yield [
                 Binding(image_grpc.add_ImageServiceServicer_to_server, ImageServicer(application)),
@@ -252,9 +256,9 @@ async def open_gateway(
         store = await open_image_store(settings, on_removed=removed.note)
         job_store = await open_job_store(settings)
         stack.push_async_callback(job_store.close)
-        interval_seconds = settings.image_sweep_interval_seconds
-        await stack.enter_async_context(periodic_sweep(store, interval_seconds=interval_seconds))
-        await stack.enter_async_context(removed.flushed(interval_seconds=interval_seconds))
+        interval = settings.image_sweep_interval_seconds
+        await stack.enter_async_context(periodic_sweep(store, interval_seconds=interval))
+        await stack.enter_async_context(removed.flushed(interval_seconds=interval))
         application = build_application(
             settings,
             registry,
@@ -271,9 +275,7 @@ async def open_gateway(
             anomaly=anomaly,
             security=security,
         )
-        await stack.enter_async_context(
-            application.share_links.swept(store, interval_seconds=interval_seconds)
-        )
+        await stack.enter_async_context(application.share_links.swept(store, interval_seconds=interval))
         if application.films is not None:
             await application.films.open()
             stack.push_async_callback(application.films.close)
@@ -419,17 +421,6 @@ def build_application(
 
 def _session_key(settings: GatewaySettings) -> str:
     return settings.session_key.get_secret_value() or kept_key(settings.image_folder)
-
-
-def authentication_of(settings: GatewaySettings) -> Authenticate:
-    """Return what finds out who gRPC calls come from, and that no owner makes too many."""
-    limit = own_rate_limiter(settings)
-
-    def check_rate(principal: Principal) -> None:
-        if limit and (wait_seconds := limit.count(client=principal.owner, host=principal.owner)):
-            raise rate_limited(wait_seconds)
-
-    return call_authentication(settings.authenticator, check_rate=check_rate)
 
 
 def _http_tls(settings: GatewaySettings) -> ServerContext | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from chladni_contract.errors import Reason, UnavailableError
-from chladni_gateway.rest.middleware.rate_limit import RateLimit
+from chladni_gateway.rest.middleware.rate_limit import RateLimit, rate_limited
 from chladni_gateway.rest.middleware.token_buckets import Rate
 from chladni_gateway.storage.image_folder import FolderImageStore
 from chladni_gateway.storage.image_records import utc_now
@@ -17,9 +18,10 @@ from chladni_gateway.storage.job_sqlite import SqliteJobStore
 from chladni_gateway.storage.share_links import SHARE_FOLDER, ShareLinks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from uuid import UUID
 
+    from chladni_gateway.access.principals import Principal
     from chladni_gateway.config import GatewaySettings
     from chladni_gateway.domain.storage.image_store import ImageStore
     from chladni_gateway.domain.storage.job_store import JobStore
@@ -94,15 +96,40 @@ def open_share_links(settings: GatewaySettings) -> ShareLinks:
     )
 
 
-def own_rate_limiter(settings: GatewaySettings) -> RateLimit | None:
-    """Return what counts requests in this process; `None` for no limit."""
-    if settings.rate_limit_per_minute == 0:
-        return None
-    return RateLimit(
-        Rate(settings.rate_limit_per_minute, settings.rate_limit_burst),
-        clients_per_host=settings.rate_limit_clients_per_host,
-        clock=time.monotonic,
-    )
+class CallLimiter:
+    """Counts the calls of each owner over gRPC, while `counting`; requests over HTTP are not among them.
+
+    Args:
+        settings: The settings.
+    """
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._settings = settings
+        self._limiter: RateLimiter | None = None
+
+    @asynccontextmanager
+    async def counting(self) -> AsyncIterator[None]:
+        """Count while the context lasts, in Redis if its address is given.
+
+        Raises:
+            UnavailableError: The package of Redis is not installed.
+        """
+        self._limiter = open_rate_limiter(self._settings)
+        try:
+            yield
+        finally:
+            if self._limiter is not None:
+                await self._limiter.close()
+
+    async def check(self, principal: Principal) -> None:
+        """Count a call of an owner.
+
+        Raises:
+            ChladniError: There are too many (RATE_LIMITED).
+        """
+        key = f"grpc {principal.owner}"
+        if self._limiter and (wait_seconds := await self._limiter.take(client=key, host=key)):
+            raise rate_limited(wait_seconds)
 
 
 def open_rate_limiter(settings: GatewaySettings) -> RateLimiter | None:
@@ -111,9 +138,15 @@ def open_rate_limiter(settings: GatewaySettings) -> RateLimiter | None:
     Raises:
         UnavailableError: The package of Redis is not installed.
     """
-    own = own_rate_limiter(settings)
+    if settings.rate_limit_per_minute == 0:
+        return None
+    own = RateLimit(
+        Rate(settings.rate_limit_per_minute, settings.rate_limit_burst),
+        clients_per_host=settings.rate_limit_clients_per_host,
+        clock=time.monotonic,
+    )
     url = settings.redis_url.get_secret_value()
-    if own is None or not url:
+    if not url:
         return own
     module = _required("chladni_gateway.storage.rate_redis", setting="REDIS_URL", extra="redis")
     limiter: RateLimiter = module.RedisRateLimiter(

@@ -186,3 +186,27 @@ async def test_a_server_that_is_not_there_is_told(clock, monkeypatch):
     store = ObjectImageStore(bucket, max_images=1, max_images_per_owner=1, retention=DAY, now=clock)
     with pytest.raises(UnavailableError, match="does not answer"):
         await store.check()
+
+
+async def test_files_are_written_side_by_side_and_limits_hold_all_the_same(open_store, clock, objects):
+    store = open_store(max_images_per_owner=4)
+    write, writing, at_once = store._write, 0, []
+
+    async def slow_write(key, data, **options):
+        nonlocal writing
+        if data:
+            writing += 1
+            at_once.append(writing)
+            await asyncio.sleep(0.02)
+            writing -= 1
+        await write(key, data, **options)
+
+    store._write = slow_write
+    records = [replace(record_at(clock() + timedelta(seconds=index)), owner="ann") for index in range(12)]
+    await asyncio.gather(*(store.put(b"png", record) for record in records))
+    assert max(at_once) == 8
+    await store.sweep()
+    assert await store.count_owned("ann") == 4
+    assert {record.image_id for record in await store.list_owned("ann", limit=9)} == {
+        record.image_id for record in records[-4:]
+    }

@@ -7,10 +7,14 @@ import uuid
 
 import pytest
 
+from chladni_contract.errors import ChladniError, Reason
 from chladni_fixtures.state_servers import program, redis_server
+from chladni_gateway.access.principals import Principal
+from chladni_gateway.config import GatewaySettings
 from chladni_gateway.rest.middleware.rate_limit import RateLimit
 from chladni_gateway.rest.middleware.token_buckets import Rate
 from chladni_gateway.storage.rate_redis import RedisRateLimiter
+from chladni_gateway.stores import CallLimiter
 
 
 def limiter(url):
@@ -32,6 +36,24 @@ async def test_gateways_count_together(redis, host):
     assert await second.take(client="bob", host=host) == 0
     for gateway in (first, second):
         await gateway.close()
+
+
+async def test_gateways_count_the_calls_of_an_owner_together_and_apart_from_requests(redis, host):
+    settings = GatewaySettings(
+        session_key="k" * 32, redis_url=redis.url, rate_limit_per_minute=60, rate_limit_burst=3
+    )
+    first, second = CallLimiter(settings), CallLimiter(settings)
+    ann = Principal("ann", owner=host, scopes=frozenset())
+    await first.check(ann)  # Nothing is counted before the gateway is open.
+    over_http = limiter(redis.url)
+    assert await over_http.take(client=host, host=host) == 0
+    async with first.counting(), second.counting():
+        for gateway in (first, second, first):
+            await gateway.check(ann)
+        with pytest.raises(ChladniError) as caught:
+            await second.check(ann)
+    assert caught.value.reason is Reason.RATE_LIMITED
+    await over_http.close()
 
 
 async def test_a_host_does_not_get_more_by_calling_itself_ever_something_else(redis, host):

@@ -8,13 +8,14 @@ from google.protobuf.json_format import MessageToDict
 
 from chladni.audio.v1 import music_service_pb2 as music_pb2
 from chladni.audio.v1 import music_service_pb2_grpc as music_grpc
+from chladni.media.v1 import media_pb2
 from chladni_contract.music_features import to_features
-from chladni_gateway.backends.messages import to_clip_message
+from chladni_gateway.backends.messages import to_clip_message, to_duration
 from chladni_runtime.client.backend_client import BackendClient
 from chladni_runtime.security.credentials import CLEAR_TEXT, ChannelSecurity
 
 if TYPE_CHECKING:
-    from chladni_gateway.domain.audio import AudioClip
+    from chladni_gateway.domain.audio import AudioClip, AudioProperties
     from chladni_runtime.execution.deadlines import Deadline
 
 _SERVICE: Final = music_pb2.DESCRIPTOR.services_by_name["MusicService"]
@@ -55,6 +56,8 @@ class MusicClient(BackendClient["music_grpc.MusicServiceAsyncStub"]):
         """
         request = music_pb2.AnalyzeMusicRequest(audio=to_clip_message(clip))
         response = await self.forward(request, deadline)
+        if clip.source is not None:  # What the service saw are samples; callers sent the file.
+            _set_audio(response.audio, clip.source.audio)
         fields: dict[str, Any] = _plain(
             MessageToDict(
                 response,
@@ -63,6 +66,18 @@ class MusicClient(BackendClient["music_grpc.MusicServiceAsyncStub"]):
             )
         )
         return fields | {"features": to_features(response.features)}
+
+
+def _set_audio(message: media_pb2.AudioProperties, audio: AudioProperties) -> None:
+    """Make a message say what was found in a file."""
+    message.Clear()
+    message.format = getattr(media_pb2, f"AUDIO_FORMAT_{audio.format.upper()}")
+    message.sample_rate_hz = audio.sample_rate_hz
+    message.channel_count = audio.channel_count
+    message.duration.CopyFrom(to_duration(audio.duration_seconds))
+    message.sha256 = audio.sha256
+    if audio.start_seconds is not None:
+        message.start.CopyFrom(to_duration(audio.start_seconds))
 
 
 def _plain(value: Any, name: str = "") -> Any:

@@ -44,6 +44,7 @@ _CONNECT_TIMEOUT: Final = timedelta(seconds=3)
 _REQUEST_TIMEOUT: Final = timedelta(seconds=20)
 _MAX_TRIES: Final = 4
 _MAX_CONCURRENT_READS: Final = 16
+_MAX_CONCURRENT_WRITES: Final = 8
 _OWNERS: Final = "owners/"
 _PINS: Final = "pins/"
 _RECORDS: Final = "records/"
@@ -139,6 +140,7 @@ class ObjectImageStore:
         self._now = now
         self._lock = asyncio.Lock()
         self._reads = asyncio.Semaphore(_MAX_CONCURRENT_READS)
+        self._writes = asyncio.Semaphore(_MAX_CONCURRENT_WRITES)
         self._expected_count: int | None = None  # Images of all owners, as far as this gateway knows.
 
     async def check(self) -> None:
@@ -155,11 +157,13 @@ class ObjectImageStore:
     async def put(self, content: bytes, record: ImageRecord) -> ImageRecord:
         """Keep an image; see `ImageStore`."""
         entry = _Entry(record.owner, record.created_at, record.image_id)
-        async with self._lock:
-            with _answering("written"):
+        with _answering("written"):
+            # Once an image is in the index, others that need room count it: its files may take their time.
+            async with self._lock:
                 removed_count = await self._make_room(entry)
-                record = self._limits.with_removal(record, removed_count)
                 await self._write(entry.key, b"")
+            record = self._limits.with_removal(record, removed_count)
+            async with self._writes:
                 await self._write(_image_key(record), content, content_type=record.format.media_type)
                 await self._write(
                     _record_key(record.image_id), RECORDS.dump_json(record), content_type="application/json"

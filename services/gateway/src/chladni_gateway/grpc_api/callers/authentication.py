@@ -10,7 +10,7 @@ from chladni_gateway.access.principals import PRINCIPAL, Scope, TokenProblem, un
 from chladni_runtime.server.request_context import metadata_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from chladni_contract.errors import ChladniError
     from chladni_gateway.access.authenticator import Authenticator
@@ -32,7 +32,7 @@ def scope_of_method(method: str) -> Scope:
 
 
 def call_authentication(
-    authenticator: Authenticator, *, check_rate: Callable[[Principal], None] | None = None
+    authenticator: Authenticator, *, check_rate: Callable[[Principal], Awaitable[None]] | None = None
 ) -> Authenticate:
     """Return what finds out who calls, if the server wants tokens.
 
@@ -54,7 +54,7 @@ def call_authentication(
         principal = await authenticator.authenticate_header(authorization)
         principal.require(scope_of_method(call.method))
         if check_rate is not None and _verb_of(call.method) not in _LOOKING_VERBS:
-            check_rate(principal)
+            await check_rate(principal)
         PRINCIPAL.set(principal)
         _end_with_token(call, principal, authenticator.open_calls)
 

@@ -37,10 +37,6 @@ class RateLimit:
 
     async def take(self, *, client: str, host: str) -> float:
         """Count a request; see `RateLimiter`."""
-        return self.count(client=client, host=host)
-
-    def count(self, *, client: str, host: str) -> float:
-        """Count a request at once, as `take` does."""
         key = hashlib.sha256(f"{host}\n{client}".encode()).hexdigest()
         wait_seconds = max(self._clients.wait_seconds(key), self._hosts.wait_seconds(host))
         if wait_seconds == 0.0:
