@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import secrets
 import time
@@ -55,7 +54,7 @@ from chladni_gateway.grpc_api.job_servicer import JobServicer
 from chladni_gateway.grpc_api.music_servicer import MusicServicer
 from chladni_gateway.grpc_api.prompt_servicer import PromptServicer
 from chladni_gateway.grpc_api.server_servicer import ServerServicer
-from chladni_gateway.limits import connection_limits_of, job_limits_of, limits_of
+from chladni_gateway.limits import connection_limits_of, http_tls_of, job_limits_of, limits_of
 from chladni_gateway.metrics import CreationMetrics, HttpMetrics, WebhookMetrics, observe_counts
 from chladni_gateway.models.catalog import ModelCatalog, ModelListing
 from chladni_gateway.recipes.audioldm import AudioLdmRecipe
@@ -85,12 +84,11 @@ from chladni_gateway.stores import (
     open_share_links,
 )
 from chladni_runtime.execution.admission import Admission
-from chladni_runtime.security.credentials import ChannelSecurity, ServerContext
+from chladni_runtime.security.credentials import ChannelSecurity
 from chladni_runtime.server.late_binding import Binding
 from chladni_runtime.server.lifecycle import Phase
 from chladni_runtime.server.peers import PeerSet
 from chladni_runtime.server.server import request_gate
-from chladni_runtime.settings import is_loopback
 from chladni_runtime.spool import Spool
 
 if TYPE_CHECKING:
@@ -105,7 +103,6 @@ if TYPE_CHECKING:
     from chladni_runtime.server.lifecycle import RequestGate
     from chladni_runtime.server.server import Compose
 
-_log = logging.getLogger(__name__)
 
 RECIPES: Final = (
     EmbeddedRecipe,
@@ -312,7 +309,7 @@ async def open_gateway(
                 app,
                 host=settings.host,
                 port=settings.http_port,
-                tls=_http_tls(settings),
+                tls=http_tls_of(settings),
                 limits=connection_limits_of(settings, exempt_hosts=trusted_peers),
             )
         )
@@ -421,24 +418,6 @@ def build_application(
 
 def _session_key(settings: GatewaySettings) -> str:
     return settings.session_key.get_secret_value() or kept_key(settings.image_folder)
-
-
-def _http_tls(settings: GatewaySettings) -> ServerContext | None:
-    """Return what the connections of browsers are secured by; `None` for clear text."""
-    if settings.server_certificates is None:
-        if settings.authenticator.is_required and not is_loopback(settings.host):
-            _log.warning(
-                "tokens come over clear text, so whoever is on their way can read them. Set "
-                "CHLADNI_GATEWAY_TLS_CERTIFICATE and CHLADNI_GATEWAY_TLS_KEY, or let only a proxy with TLS "
-                "reach the ports.",
-                extra={"host": settings.host},
-            )
-        return None
-    return ServerContext(
-        settings.server_certificates,
-        asks_clients=settings.http_client_certificates,
-        client_names=settings.tls_client_names,
-    )
 
 
 def _recipes(

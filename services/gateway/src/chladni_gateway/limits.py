@@ -1,17 +1,22 @@
-"""The limits that the transports and the jobs apply, as the settings say."""
+"""What the settings say to the transports and the jobs: their limits, and the TLS of HTTP."""
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from chladni_gateway.application import Limits
 from chladni_gateway.creation.job_worker import JobLimits
 from chladni_gateway.rest.http_connections import ConnectionLimits
+from chladni_runtime.security.credentials import ServerContext
+from chladni_runtime.settings import is_loopback
 
 if TYPE_CHECKING:
     from chladni_gateway.config import GatewaySettings
     from chladni_runtime.server.peers import PeerSet
+
+_log = logging.getLogger(__name__)
 
 
 def limits_of(settings: GatewaySettings) -> Limits:
@@ -64,4 +69,22 @@ def job_limits_of(settings: GatewaySettings) -> JobLimits:
         timeout_seconds=settings.job_timeout_seconds,
         retry_seconds=settings.job_retry_seconds,
         lease_seconds=settings.job_lease_seconds,
+    )
+
+
+def http_tls_of(settings: GatewaySettings) -> ServerContext | None:
+    """Return what the connections of browsers are secured by; `None` for clear text."""
+    if settings.server_certificates is None:
+        if settings.authenticator.is_required and not is_loopback(settings.host):
+            _log.warning(
+                "tokens come over clear text, so whoever is on their way can read them. Set "
+                "CHLADNI_GATEWAY_TLS_CERTIFICATE and CHLADNI_GATEWAY_TLS_KEY, or let only a proxy with TLS "
+                "reach the ports.",
+                extra={"host": settings.host},
+            )
+        return None
+    return ServerContext(
+        settings.server_certificates,
+        asks_clients=settings.http_client_certificates,
+        client_names=settings.tls_client_names,
     )
