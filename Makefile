@@ -115,6 +115,10 @@ quality: $(STAMP) ## Measure how well images carry sounds (5 minutes); writes bu
 quality-music: $(STAMP) ## Measure the analyses of music on pieces with known answers; writes build/quality-music.json
 	@$(BIN)/python -m chladni_evaluation.music $(ARGUMENTS)
 
+.PHONY: quality-reconstruction
+quality-reconstruction: $(STAMP) ## Measure the audio autoencoder on synthesis and recordings; writes build/quality-reconstruction.json
+	@$(BIN)/python -m chladni_evaluation.reconstruction $(ARGUMENTS)
+
 .PHONY: film-check
 film-check: $(STAMP) ## Make the films of a song twice and measure beats, flashes, seam, time; writes build/film-check.json
 	@$(BIN)/python -m chladni_evaluation.film $(ARGUMENTS)

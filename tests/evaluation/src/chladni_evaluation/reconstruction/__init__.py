@@ -1,0 +1,1 @@
+"""How near the audio autoencoder comes to clips: synthesised ones and recordings."""
