@@ -6,8 +6,8 @@ from typing import get_args
 
 import pytest
 
-from chladni_gateway.composition import RECIPES
 from chladni_gateway.config import GatewaySettings, RecipeName
+from chladni_gateway.offered_recipes import RECIPES
 from chladni_runtime.settings import SettingsError, load_settings
 
 

@@ -86,6 +86,7 @@ from chladni_client.types.jobs import (
 from chladni_client.types.live import (
     AudioLevel,
     LiveEvent,
+    LiveImage,
     LiveSummary,
     MelFrames,
     PcmEncoding,
@@ -179,6 +180,7 @@ __all__ = [
     "LatentBasis",
     "LatentCalibration",
     "LiveEvent",
+    "LiveImage",
     "LiveSummary",
     "Match",
     "MelFrames",

@@ -164,6 +164,7 @@ class Client:
     extract_features = _blocking(AsyncClient.extract_features)
     reconstruct_audio = _blocking(AsyncClient.reconstruct_audio)
     stream_features = _iterating(AsyncClient.stream_features)
+    stream_images = _iterating(AsyncClient.stream_images)
     analyze_music = _blocking(AsyncClient.analyze_music)
     write_prompts = _blocking(AsyncClient.write_prompts)
     score_prompts = _blocking(AsyncClient.score_prompts)

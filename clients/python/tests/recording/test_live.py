@@ -52,6 +52,39 @@ async def test_a_live_sound_is_streamed(async_client, client, script):
     assert script.pcm_config.encoding == 1
 
 
+async def test_a_live_sound_moves_images(async_client, client, script):
+    pcm = chladni.PcmFormat(RATE_HZ)
+    images = [image async for image in async_client.stream_images(chunks_later(b"ab", b"cd"), pcm, seed=3)]
+    assert [(image.index, image.time_seconds) for image in images] == [(0, 0.1), (1, 0.2)]
+    assert {(image.seed, image.window_seconds, image.format) for image in images} == {(3, 4.0, "png")}
+    assert (images[0].skipped_images, images[0].late_images) == (2, 1)
+    again = list(client.stream_images([b"ab"], pcm, width_pixels=512, look="plate", max_frame_rate=6))
+    assert len(again) == 1
+    frames = script.live_images_config.frames
+    assert (frames.width_pixels, frames.look, frames.max_frame_rate) == (512, "plate", 6)
+    assert not frames.HasField("seed")
+
+
+async def test_impossible_images_are_refused_before_they_are_asked_for(client):
+    with pytest.raises(chladni.InvalidInputError, match="seed"):
+        next(client.stream_images([b"ab"], chladni.PcmFormat(RATE_HZ), seed=-1))
+
+
+def test_frames_of_a_file_are_written(run, folder):
+    result = run("live", "--wav", "voice.wav", "--frames", "moving", "--seed", "3", "--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    names = sorted(path.name for path in (folder / "moving").iterdir())
+    assert names == [f"frame-{index:06}.png" for index in range(report["frames"])]
+    assert report == {
+        "frames": 4,
+        "skipped_frames": 2,
+        "folder": "moving",
+        "seconds": 0.4,
+    }
+    assert not list(folder.glob("live-*"))
+
+
 async def test_initial_latents_are_extracted(async_client, raw_latents_of, script):
     options = chladni.InitialLatentsOptions((1, 2, 2), chladni.LatentBasis.DCT, "voices")
     features = await async_client.extract_features(

@@ -14,6 +14,7 @@ from chladni_gateway.domain.ports import (
     AudioCutter,
     AudioReconstructor,
     LiveAnalyzer,
+    LiveImageSource,
     MusicAnalyzer,
     SpectrogramRenderer,
 )
@@ -93,6 +94,7 @@ class Application:
         prompts: Writes and scores prompts.
         machine_judge: Judges machines.
         live_analyzer: Analyses live sound.
+        live_images: Draws images of live audio.
         live_connections: Bounds the live streams at a time.
         store: Keeps them.
         share_links: Keeps the links by which owners share images.
@@ -118,6 +120,7 @@ class Application:
     prompts: PromptBackend
     machine_judge: MachineJudge
     live_analyzer: LiveAnalyzer
+    live_images: LiveImageSource
     live_connections: ConnectionLimiter
     store: ImageStore
     share_links: ShareLinks

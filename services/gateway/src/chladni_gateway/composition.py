@@ -17,12 +17,14 @@ from chladni.gateway.v1 import (
     audio_service_pb2,
     image_service_pb2,
     job_service_pb2,
+    live_service_pb2,
     server_service_pb2,
 )
 from chladni.gateway.v1 import anomaly_service_pb2_grpc as anomaly_grpc
 from chladni.gateway.v1 import audio_service_pb2_grpc as audio_grpc
 from chladni.gateway.v1 import image_service_pb2_grpc as image_grpc
 from chladni.gateway.v1 import job_service_pb2_grpc as job_grpc
+from chladni.gateway.v1 import live_service_pb2_grpc as live_grpc
 from chladni.gateway.v1 import server_service_pb2_grpc as server_grpc
 from chladni.gateway.v1alpha1 import film_service_pb2
 from chladni.gateway.v1alpha1 import film_service_pb2_grpc as film_grpc
@@ -33,7 +35,8 @@ from chladni_gateway.application import Application
 from chladni_gateway.backends.anomaly import AnomalyClient
 from chladni_gateway.backends.audio_features import AudioFeaturesClient
 from chladni_gateway.backends.health import HealthChecker
-from chladni_gateway.backends.image_generation import ImageGenerationClient, ImageGenerationPool
+from chladni_gateway.backends.image_generation import ImageGenerationClient
+from chladni_gateway.backends.live_images import LiveImageClient
 from chladni_gateway.backends.music import MusicClient
 from chladni_gateway.backends.prompts import PromptClient
 from chladni_gateway.backends.reconstruction import ReconstructionClient
@@ -47,7 +50,7 @@ from chladni_gateway.domain.generation import PreviewRequest
 from chladni_gateway.domain.request import MAX_SEED
 from chladni_gateway.films import make_film_runner
 from chladni_gateway.grpc_api.anomaly_servicer import AnomalyServicer
-from chladni_gateway.grpc_api.audio_servicer import AudioServicer, ReconstructionServicer
+from chladni_gateway.grpc_api.audio_servicer import AudioServicer, LiveServicer, ReconstructionServicer
 from chladni_gateway.grpc_api.film_servicer import FilmServicer
 from chladni_gateway.grpc_api.image_servicer import ImageServicer
 from chladni_gateway.grpc_api.job_servicer import JobServicer
@@ -56,15 +59,8 @@ from chladni_gateway.grpc_api.prompt_servicer import PromptServicer
 from chladni_gateway.grpc_api.server_servicer import ServerServicer
 from chladni_gateway.limits import connection_limits_of, http_tls_of, job_limits_of, limits_of
 from chladni_gateway.metrics import CreationMetrics, HttpMetrics, WebhookMetrics, observe_counts
-from chladni_gateway.models.catalog import ModelCatalog, ModelListing
-from chladni_gateway.recipes.audioldm import AudioLdmRecipe
-from chladni_gateway.recipes.base import RecipeDependencies, RecipeRegistry
-from chladni_gateway.recipes.clap_unclip import ClapUnclipRecipe
-from chladni_gateway.recipes.embedded import EmbeddedRecipe
-from chladni_gateway.recipes.latent_noise import LatentNoiseRecipe
+from chladni_gateway.offered_recipes import make_recipes
 from chladni_gateway.recipes.music_description import ClipDescriber
-from chladni_gateway.recipes.music_prompts import MusicPromptsRecipe
-from chladni_gateway.recipes.spectrogram import SpectrogramRecipe
 from chladni_gateway.rest.app import create_app
 from chladni_gateway.rest.middleware.origins import AllowedHosts
 from chladni_gateway.rest.server import http_server
@@ -97,27 +93,19 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from chladni_gateway.config import GatewaySettings
-    from chladni_gateway.domain.ports import Backend
     from chladni_gateway.domain.storage.image_store import ImageStore
     from chladni_gateway.domain.storage.job_store import JobStore
     from chladni_runtime.server.lifecycle import RequestGate
     from chladni_runtime.server.server import Compose
 
 
-RECIPES: Final = (
-    EmbeddedRecipe,
-    AudioLdmRecipe,
-    SpectrogramRecipe,
-    LatentNoiseRecipe,
-    MusicPromptsRecipe,
-    ClapUnclipRecipe,
-)
 SERVICE_NAMES: Final = tuple(
     service.full_name
     for file in (
         image_service_pb2,
         job_service_pb2,
         audio_service_pb2,
+        live_service_pb2,
         anomaly_service_pb2,
         server_service_pb2,
         music_service_pb2,
@@ -140,6 +128,7 @@ class Gateway:
         music: Connection to its analyses of music.
         prompts: Connection to image-generation's prompts.
         anomaly: Connection to similarity's machine listening.
+        live_images: Connections to both for live images.
         http_port: Port of the REST API and the page.
     """
 
@@ -149,6 +138,7 @@ class Gateway:
     music: MusicClient
     prompts: PromptClient
     anomaly: AnomalyClient
+    live_images: LiveImageClient
     http_port: int
 
 
@@ -186,6 +176,10 @@ def compose(
                 Binding(
                     audio_grpc.add_AudioServiceServicer_to_server,
                     AudioServicer(application, gateway.audio_features),
+                ),
+                Binding(
+                    live_grpc.add_LiveServiceServicer_to_server,
+                    LiveServicer(application, gateway.live_images),
                 ),
                 Binding(
                     music_grpc.add_MusicServiceServicer_to_server, MusicServicer(application, gateway.music)
@@ -249,6 +243,9 @@ async def open_gateway(
         stack.push_async_callback(prompts.close)
         anomaly = AnomalyClient(settings.similarity_target, security=security)
         stack.push_async_callback(anomaly.close)
+        live_generation = ImageGenerationClient(settings.image_generation_target, security=security)
+        stack.push_async_callback(live_generation.close)
+        live_images = LiveImageClient(audio_features, live_generation)
         removed = RemovedImages(similarity)
         store = await open_image_store(settings, on_removed=removed.note)
         job_store = await open_job_store(settings)
@@ -270,6 +267,7 @@ async def open_gateway(
             music=music,
             prompts=prompts,
             anomaly=anomaly,
+            live_images=live_images,
             security=security,
         )
         await stack.enter_async_context(application.share_links.swept(store, interval_seconds=interval))
@@ -316,7 +314,9 @@ async def open_gateway(
         # Before the HTTP server closes, so that those who follow a job see its end.
         stack.push_async_callback(application.job_runner.close)
         application.job_runner.open()
-        yield Gateway(application, audio_features, reconstruction, music, prompts, anomaly, http_port)
+        yield Gateway(
+            application, audio_features, reconstruction, music, prompts, anomaly, live_images, http_port
+        )
 
 
 def build_application(
@@ -334,6 +334,7 @@ def build_application(
     music: MusicClient,
     prompts: PromptClient,
     anomaly: AnomalyClient,
+    live_images: LiveImageClient,
     security: ChannelSecurity,
 ) -> Application:
     """Return the application, whose connections the exit stack closes."""
@@ -346,7 +347,7 @@ def build_application(
     for server in (image_generation, *further):
         stack.push_async_callback(server.close)
     describer = ClipDescriber(music, audio_features)
-    recipes = _recipes(settings, audio_features, [image_generation, *further], describer, prompts)
+    recipes = make_recipes(settings, audio_features, [image_generation, *further], describer, prompts)
     metrics = CreationMetrics(registry)
 
     def creator(max_concurrent: int) -> ImageCreator:
@@ -397,6 +398,7 @@ def build_application(
         prompts=prompts,
         machine_judge=anomaly,
         live_analyzer=audio_features,
+        live_images=live_images,
         live_connections=ConnectionLimiter(
             total=settings.max_live_streams,
             per_client=settings.max_live_streams_per_client,
@@ -418,27 +420,3 @@ def build_application(
 
 def _session_key(settings: GatewaySettings) -> str:
     return settings.session_key.get_secret_value() or kept_key(settings.image_folder)
-
-
-def _recipes(
-    settings: GatewaySettings,
-    audio_features: AudioFeaturesClient,
-    generators: Sequence[ImageGenerationClient],
-    describer: ClipDescriber,
-    prompts: PromptClient,
-) -> RecipeRegistry:
-    def listing(server: Backend) -> ModelListing:
-        return ModelListing(server, lifetime_seconds=settings.model_listing_seconds, clock=time.monotonic)
-
-    servers = [(generator, listing(generator)) for generator in generators]
-    catalog = ModelCatalog(audio=listing(audio_features), image=[models for _, models in servers])
-    dependencies = RecipeDependencies(
-        catalog=catalog,
-        analyzer=audio_features,
-        renderer=audio_features,
-        generator=ImageGenerationPool(servers),
-        describer=describer,
-        prompts=prompts,
-    )
-    recipes = [make(dependencies) for make in RECIPES]
-    return RecipeRegistry(recipes, catalog=catalog, default=settings.default_recipe)

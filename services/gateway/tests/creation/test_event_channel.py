@@ -16,7 +16,6 @@ from chladni_contract.errors import ChladniError, FaultError, Reason
 from chladni_contract.provenance import Provenance
 from chladni_fakes import families
 from chladni_gateway.backends.messages import to_model_summaries
-from chladni_gateway.composition import RECIPES
 from chladni_gateway.creation.creator import ImageCreator
 from chladni_gateway.creation.event_channel import CAPACITY, EventChannel, running
 from chladni_gateway.creation.operations import OperationLog
@@ -37,6 +36,7 @@ from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.domain.stages import PART_KEY, STAGE_KEY
 from chladni_gateway.metrics import CreationMetrics
 from chladni_gateway.models.catalog import ModelCatalog, ModelListing
+from chladni_gateway.offered_recipes import RECIPES
 from chladni_gateway.recipes.base import RecipeDependencies, RecipeRegistry
 from chladni_runtime.execution.admission import Admission
 from chladni_runtime.execution.deadlines import Deadline

@@ -14,7 +14,7 @@ from chladni_benchmarks.conditions import Conditions
 from chladni_benchmarks.figures import MeasurementError
 from chladni_benchmarks.models.stable_diffusion import DenoiserShape, UntrainedStableDiffusion
 from chladni_benchmarks.reports import targets
-from chladni_benchmarks.sections import SECTIONS, burst, cancellation, fairness, generation, gpu
+from chladni_benchmarks.sections import SECTIONS, burst, cancellation, fairness, generation, gpu, live
 
 
 def test_every_section_has_a_module_and_every_target_a_section() -> None:
@@ -85,3 +85,17 @@ def test_the_overhead_of_serving_is_the_sum_of_its_parts() -> None:
         }
     )
     assert sum(parts.values()) == pytest.approx(served.seconds / bare.seconds - 1)
+
+
+def test_a_live_stream_is_judged_by_its_delays_and_its_rate() -> None:
+    watched = live.Watched(2.0, delays_seconds=[0.1, 0.2, 0.4, 0.1], first_seconds=0.35)
+    figures = live._stream_figures("live.256", watched)
+    assert figures["live.256.images_per_second"] == 2
+    assert figures["live.256.late_share"] == 0.25
+    assert figures["live.256.first_image_ms"] == pytest.approx(350)
+    assert figures["live.256.delay_p50_ms"] == pytest.approx(150)
+    with pytest.raises(MeasurementError, match="no image"):
+        live._stream_figures("live.256", live.Watched(2.0))
+    audio = live.melody(1.0)
+    assert audio.dtype == "<i2"
+    assert len(audio) == live.RATE_HZ

@@ -12,7 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
-from chladni.generation.v1 import generation_pb2
+from chladni.generation.v1 import generation_pb2, moving_pb2
 from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.errors import NotFoundError, Reason
@@ -111,8 +111,13 @@ class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):
                     continue
                 self.received_bytes += len(request.pcm)
                 await self.may_go_on.wait()
-                yield _live_frame(frame_count)
+                if config.HasField("segments"):
+                    yield _live_segment(frame_count)
+                else:
+                    yield _live_frame(frame_count)
                 frame_count += 1
+            if config.HasField("segments"):
+                return
             duration = Duration()
             duration.FromMilliseconds(round(1000 * self.received_bytes / 2 / config.sample_rate_hz))
             yield audio_pb2.StreamFeaturesResponse(
@@ -228,6 +233,15 @@ def _duration_of(audio: media_pb2.AudioClip) -> Duration:
     duration = Duration()
     duration.FromNanoseconds(audio.end.ToNanoseconds() - audio.start.ToNanoseconds())
     return duration
+
+
+def _live_segment(number: int) -> audio_pb2.StreamFeaturesResponse:
+    heard = Duration()
+    heard.FromMilliseconds(250 * (number + 1))
+    segment = moving_pb2.CourseSegment(
+        number=number, course=[0.5] * 8, overall=[0.5] * 24, heard=heard, level=0.5
+    )
+    return audio_pb2.StreamFeaturesResponse(segment=segment)
 
 
 def _live_frame(number: int) -> audio_pb2.StreamFeaturesResponse:

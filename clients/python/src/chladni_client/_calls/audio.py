@@ -12,7 +12,7 @@ from chladni.audio.v1 import reconstruction_service_pb2_grpc as reconstruction_g
 from chladni.gateway.v1 import audio_service_pb2
 from chladni.gateway.v1 import audio_service_pb2_grpc as gateway_grpc
 from chladni_client._calls.base import Calls
-from chladni_client._calls.streams import PcmChunks, live_events
+from chladni_client._calls.streams import PcmChunks, live_events, live_images
 from chladni_client._messages import audio_results, requests
 from chladni_client.types.audio import (
     AudioFeatures,
@@ -27,7 +27,7 @@ from chladni_client.types.images import ImageFormat
 
 if TYPE_CHECKING:
     from chladni_client.types.initial_latents import InitialLatentsOptions
-    from chladni_client.types.live import LiveEvent, PcmFormat
+    from chladni_client.types.live import LiveEvent, LiveImage, PcmFormat
 
 
 class AudioCalls(Calls):
@@ -174,6 +174,46 @@ class AudioCalls(Calls):
         async with aclosing(streamed) as events:
             async for event in events:
                 yield event
+
+    async def stream_images(
+        self,
+        chunks: PcmChunks,
+        pcm: PcmFormat,
+        *,
+        width_pixels: int | None = None,
+        height_pixels: int | None = None,
+        look: str = "",
+        seed: int | None = None,
+        max_frame_rate: float | None = None,
+        timeout_seconds: float | None = None,
+    ) -> AsyncGenerator[LiveImage, None]:
+        """Yield images that a live sound moves, each of the newest moment.
+
+        Who takes them slowly loses images, never time. Nothing is tried again; leaving the loop early ends
+        the call.
+
+        Args:
+            chunks: The sound, as for `stream_features`.
+            pcm: What the bytes mean.
+            width_pixels: Width of the images; 256 if absent.
+            height_pixels: Height of the images; 256 if absent.
+            look: Looks by name, such as ``"plate"``; the model's first one if empty.
+            seed: Seed of all images; the server draws one if absent.
+            max_frame_rate: Most images in a second, up to 30; 12 if absent.
+            timeout_seconds: Time for the whole sound; no limit if absent.
+        """
+        config = requests.to_live_images_config(
+            pcm,
+            width_pixels=width_pixels,
+            height_pixels=height_pixels,
+            look=look,
+            seed=seed,
+            max_frame_rate=max_frame_rate,
+        )
+        streamed = live_images(self._gateway, chunks, config, timeout_seconds)
+        async with aclosing(streamed) as images:
+            async for image in images:
+                yield image
 
     @property
     def _audio_stub(self) -> audio_grpc.AudioFeatureServiceAsyncStub:

@@ -10,12 +10,14 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
-from chladni.gateway.v1 import audio_service_pb2, creation_pb2, job_service_pb2
+from chladni.gateway.v1 import audio_service_pb2, creation_pb2, job_service_pb2, live_service_pb2
 from chladni.gateway.v1 import audio_service_pb2_grpc as gateway_audio_grpc
 from chladni.gateway.v1 import image_service_pb2 as gateway_pb2
 from chladni.gateway.v1 import image_service_pb2_grpc as gateway_grpc
 from chladni.gateway.v1 import job_service_pb2_grpc as job_grpc
-from chladni_client._messages.audio_results import to_live_event
+from chladni.gateway.v1 import live_service_pb2_grpc as live_grpc
+from chladni.generation.v1 import moving_pb2
+from chladni_client._messages.audio_results import to_live_event, to_live_image
 from chladni_client._messages.image_results import to_creation_event
 from chladni_client._messages.job_results import to_job_event
 from chladni_client._messages.requests import to_pcm_config
@@ -25,7 +27,7 @@ from chladni_client.errors import FaultError, TemporaryError
 from chladni_client.files import LargeFile
 from chladni_client.types.events import CreationEvent, ImageCreated, Progress, Retrying, Started
 from chladni_client.types.jobs import JobEvent, JobEventContent
-from chladni_client.types.live import LiveEvent, PcmFormat
+from chladni_client.types.live import LiveEvent, LiveImage, PcmFormat
 
 EventT = TypeVar("EventT", bound=JobEventContent)
 MessageT = TypeVar("MessageT")
@@ -259,6 +261,43 @@ async def live_events(
             call.cancel()  # does nothing to a call that has ended
 
 
+async def live_images(
+    gateway: Connection,
+    chunks: PcmChunks,
+    config: live_service_pb2.LiveImagesConfig,
+    timeout_seconds: float | None,
+) -> AsyncGenerator[LiveImage, None]:
+    """Yield the newest image of a sound whenever the caller asks for one; closing it cancels the call.
+
+    Args:
+        gateway: Connection to the gateway.
+        chunks: The sound.
+        config: What its bytes mean, and how images are made.
+        timeout_seconds: Time for the whole sound; `None` for no limit.
+
+    Raises:
+        ChladniError: The server refused, or failed.
+    """
+
+    async def requests() -> AsyncIterator[live_service_pb2.StreamImagesRequest]:
+        yield live_service_pb2.StreamImagesRequest(config=config)
+        async for chunk in _heard(chunks):
+            yield live_service_pb2.StreamImagesRequest(pcm=chunk)
+
+    stub: live_grpc.LiveServiceAsyncStub = live_grpc.LiveServiceStub(gateway.channel)
+    with gateway.calling() as metadata:
+        call: Any = stub.StreamImages(requests(), timeout=timeout_seconds, metadata=metadata)
+        ready = moving_pb2.FramesReady()
+        try:
+            async for response in call:
+                if response.HasField("ready"):
+                    ready = response.ready
+                elif response.HasField("frame"):
+                    yield to_live_image(response.frame, ready)
+        finally:
+            call.cancel()  # does nothing to a call that has ended
+
+
 async def _wrapped(
     requests: AsyncIterator[audio_pb2.StreamFeaturesRequest],
 ) -> AsyncIterator[audio_service_pb2.StreamFeaturesRequest]:
@@ -268,13 +307,19 @@ async def _wrapped(
 
 async def _requests(chunks: PcmChunks, pcm: PcmFormat) -> AsyncIterator[audio_pb2.StreamFeaturesRequest]:
     yield audio_pb2.StreamFeaturesRequest(config=to_pcm_config(pcm))
+    async for chunk in _heard(chunks):
+        yield audio_pb2.StreamFeaturesRequest(pcm=chunk)
+
+
+async def _heard(chunks: PcmChunks) -> AsyncIterator[bytes]:
+    """Yield the sound; a plain iterable is advanced on another thread."""
     if isinstance(chunks, AsyncIterable):
         async for chunk in chunks:
-            yield audio_pb2.StreamFeaturesRequest(pcm=chunk)
+            yield chunk
         return
     iterator = iter(chunks)
     while (heard := await asyncio.to_thread(_next_of, iterator)) is not None:
-        yield audio_pb2.StreamFeaturesRequest(pcm=heard)
+        yield heard
 
 
 def _next_of(chunks: Iterator[bytes]) -> bytes | None:

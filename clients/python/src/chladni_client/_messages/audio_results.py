@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import reconstruction_service_pb2 as reconstruction_pb2
 from chladni.errors.v1 import warning_pb2
+from chladni.generation.v1 import moving_pb2
 from chladni.media.v1 import media_pb2
 from chladni.model.v1 import model_pb2
 from chladni.tensor.v1 import tensor_pb2
@@ -22,7 +23,7 @@ from chladni_client.types.audio import (
     Tensor,
 )
 from chladni_client.types.initial_latents import LatentCalibration
-from chladni_client.types.live import AudioLevel, LiveEvent, LiveSummary, MelFrames
+from chladni_client.types.live import AudioLevel, LiveEvent, LiveImage, LiveSummary, MelFrames
 from chladni_contract.tensors import dtype_of
 
 
@@ -163,3 +164,19 @@ def to_tensor(message: tensor_pb2.Tensor) -> Tensor:
     if dtype is None:
         raise FaultError("The server sent an array of a type unknown to this client.", reason="INTERNAL")
     return Tensor(dtype.str, tuple(message.shape), message.data)
+
+
+def to_live_image(frame: moving_pb2.Frame, ready: moving_pb2.FramesReady) -> LiveImage:
+    """Return an image of live audio, of a stream that began with `ready`."""
+    return LiveImage(
+        index=frame.index,
+        time_seconds=frame.time.ToNanoseconds() / 1e9,
+        content=frame.image.content,
+        width_pixels=frame.image.width_pixels,
+        height_pixels=frame.image.height_pixels,
+        seed=ready.seed,
+        window_seconds=ready.window_duration.ToNanoseconds() / 1e9,
+        skipped_images=frame.skipped_frames,
+        late_images=frame.late_frames,
+        delay_seconds=frame.delay.ToNanoseconds() / 1e9,
+    )

@@ -13,9 +13,9 @@ from google.protobuf import duration_pb2
 from google.protobuf.message import Message
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
-from chladni.gateway.v1 import creation_pb2
+from chladni.gateway.v1 import creation_pb2, live_service_pb2
 from chladni.gateway.v1 import image_service_pb2 as gateway_pb2
-from chladni.generation.v1 import generation_pb2
+from chladni.generation.v1 import generation_pb2, moving_pb2
 from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_client._messages.samples import to_file
@@ -375,6 +375,28 @@ def to_pcm_config(pcm: PcmFormat) -> audio_pb2.PcmConfig:
         sample_rate_hz=_int32("sample_rate_hz", pcm.sample_rate_hz),
         channel_count=_int32("channel_count", pcm.channel_count),
         encoding=_PCM_ENCODINGS[PcmEncoding(pcm.encoding)],
+    )
+
+
+def to_live_images_config(
+    pcm: PcmFormat,
+    *,
+    width_pixels: int | None,
+    height_pixels: int | None,
+    look: str,
+    seed: int | None,
+    max_frame_rate: float | None,
+) -> live_service_pb2.LiveImagesConfig:
+    """Return the first message of a stream of images; raises as `to_pcm_config` does."""
+    return live_service_pb2.LiveImagesConfig(
+        pcm=to_pcm_config(pcm),
+        frames=moving_pb2.FrameOptions(
+            width_pixels=_int32("width_pixels", width_pixels),
+            height_pixels=_int32("height_pixels", height_pixels),
+            look=look,
+            seed=_seed(seed),
+            max_frame_rate=max_frame_rate,
+        ),
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from chladni_client.files import ImageFile
 from chladni_client.types.audio import Descriptor, Embedding, Tensor
 
 
@@ -82,6 +83,36 @@ class LiveSummary:
     duration_seconds: float
     descriptors: tuple[Descriptor, ...]
     embedding: Embedding | None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveImage(ImageFile):
+    """The newest image of live audio.
+
+    Attributes:
+        index: Number of the image; 0 is the first one.
+        time_seconds: Moment that its right edge shows, from the beginning of the audio.
+        content: The image's file.
+        width_pixels: Its width.
+        height_pixels: Its height.
+        seed: Seed of the stream.
+        window_seconds: Length of the audio that an image shows: between two images, what is seen moves to the
+            left by their distance in time over this length.
+        skipped_images: Images that were due so far and left out, because someone was slow.
+        late_images: Images so far that were done more than 300 ms after their moment had been heard.
+        delay_seconds: Time from when the moment had been heard to when the image was done.
+    """
+
+    index: int
+    time_seconds: float
+    content: bytes = field(repr=False)
+    width_pixels: int
+    height_pixels: int
+    seed: int
+    window_seconds: float
+    skipped_images: int
+    late_images: int
+    delay_seconds: float
 
 
 LiveEvent: TypeAlias = MelFrames | LiveSummary

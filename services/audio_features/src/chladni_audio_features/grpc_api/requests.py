@@ -23,6 +23,7 @@ from chladni_audio_features.latents.initial_latents import (
     describe_latent_shapes,
     is_latent_shape,
 )
+from chladni_audio_features.live_course import DEFAULT_SEGMENT_SECONDS
 from chladni_audio_features.rendering import Colormap, ImageEncoding, ImageFormat
 from chladni_runtime.server.validation import RequestValidator, read_first, read_piece
 
@@ -273,6 +274,19 @@ def read_mel_request(options: audio_pb2.MelOptions) -> MelRequest:
     )
 
 
+@dataclass(frozen=True)
+class SegmentLengths:
+    """How the course of live audio is divided.
+
+    Attributes:
+        segment_seconds: length of a segment.
+        update_seconds: audio between two messages about the newest one.
+    """
+
+    segment_seconds: float
+    update_seconds: float
+
+
 def read_pcm_format(request: audio_pb2.StreamFeaturesRequest) -> PcmFormat:
     """Return what the first message of a stream says about the following ones.
 
@@ -290,6 +304,35 @@ def read_pcm_format(request: audio_pb2.StreamFeaturesRequest) -> PcmFormat:
         channels=request.config.channel_count or 1,
         encoding=_ENCODINGS[request.config.encoding],
     )
+
+
+def read_segment_options(request: audio_pb2.StreamFeaturesRequest) -> SegmentLengths:
+    """Return how the first message of a stream wants the course divided.
+
+    Raises:
+        InvalidFieldsError: a length is out of range.
+    """
+    options = request.config.segments
+    segment_seconds = DEFAULT_SEGMENT_SECONDS
+    if options.HasField("segment_duration"):
+        segment_seconds = options.segment_duration.ToNanoseconds() / 1e9
+    update_seconds = segment_seconds / 3
+    if options.HasField("update_interval"):
+        update_seconds = options.update_interval.ToNanoseconds() / 1e9
+    validator = RequestValidator()
+    validator.check_range(
+        "config.segments.segment_duration", segment_seconds, minimum=0.05, maximum=2, unit="seconds"
+    )
+    validator.raise_if_invalid()
+    validator.check_range(
+        "config.segments.update_interval",
+        update_seconds,
+        minimum=min(0.02, segment_seconds / 3),
+        maximum=segment_seconds,
+        unit="seconds",
+    )
+    validator.raise_if_invalid()
+    return SegmentLengths(segment_seconds, update_seconds)
 
 
 def read_chunk(request: audio_pb2.StreamFeaturesRequest) -> bytes | None:

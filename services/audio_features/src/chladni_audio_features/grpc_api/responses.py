@@ -10,7 +10,7 @@ import numpy.typing as npt
 from google.protobuf.duration_pb2 import Duration
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
-from chladni.generation.v1 import generation_pb2
+from chladni.generation.v1 import generation_pb2, moving_pb2
 from chladni.media.v1 import media_pb2
 from chladni.model.v1 import model_pb2
 from chladni.tensor.v1 import tensor_pb2
@@ -26,6 +26,7 @@ from chladni_audio_features.latents.calibration import LatentCalibration
 from chladni_audio_features.latents.catalog import CalibrationCatalog, LatentsPlan
 from chladni_audio_features.latents.initial_latents import LatentBasis
 from chladni_audio_features.live import LiveSummary, StreamedFrames
+from chladni_audio_features.live_course import CourseSegment
 from chladni_audio_features.rendering import ImageFormat
 from chladni_contract.tensors import to_tensor
 from chladni_contract.warnings import to_warning_message
@@ -122,6 +123,20 @@ def to_frames_message(frames: StreamedFrames) -> audio_pb2.StreamFeaturesRespons
             level=None
             if level is None
             else audio_pb2.Level(rms_dbfs=level.rms_dbfs, peak_dbfs=level.peak_dbfs),
+        )
+    )
+
+
+def to_segment_message(segment: CourseSegment) -> audio_pb2.StreamFeaturesResponse:
+    """Convert what is known of a segment of live audio."""
+    return audio_pb2.StreamFeaturesResponse(
+        segment=moving_pb2.CourseSegment(
+            number=segment.number,
+            course=segment.course.tolist(),
+            overall=segment.overall.tolist(),
+            heard=to_duration(segment.heard_seconds),
+            level=segment.level,
+            onset=None if segment.onset_seconds is None else to_duration(segment.onset_seconds),
         )
     )
 

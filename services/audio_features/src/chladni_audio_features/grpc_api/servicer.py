@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import grpc
@@ -27,6 +28,7 @@ from chladni_audio_features.grpc_api.requests import (
     read_latents_request,
     read_mel_request,
     read_pcm_format,
+    read_segment_options,
 )
 from chladni_audio_features.grpc_api.responses import (
     to_features_message,
@@ -34,14 +36,17 @@ from chladni_audio_features.grpc_api.responses import (
     to_image_message,
     to_models_message,
     to_ready_message,
+    to_segment_message,
     to_summary,
 )
 from chladni_audio_features.live import LiveAnalysis, LiveLimits, LiveSummary
+from chladni_audio_features.live_course import MAX_COURSE_SECONDS, CourseAnalysis
 from chladni_audio_features.metrics import AudioMetrics
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.execution.heartbeats import HEARTBEAT_SECONDS, with_heartbeats
 from chladni_runtime.execution.worker_pool import WorkerPool
 from chladni_runtime.server.request_context import cancellation_of
+from chladni_runtime.server.validation import read_piece
 from chladni_runtime.spool import Spool
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -183,6 +188,11 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
     ) -> AsyncGenerator[audio_pb2.StreamFeaturesResponse, None]:
         first = await anext(request_iterator, audio_pb2.StreamFeaturesRequest())
         reader = PcmReader(read_pcm_format(first), limits=self._decoding_limits)
+        if first.config.HasField("segments"):
+            async with aclosing(self._trace_course(first, reader, request_iterator, context)) as responses:
+                async for response in responses:
+                    yield response
+            return
         analysis = LiveAnalysis(self._extractor, reader, limits=self._live_limits)
         yield to_ready_message(
             self._extractor.transform.settings,
@@ -207,6 +217,36 @@ class AudioFeatureServicer(audio_feature_service_pb2_grpc.AudioFeatureServiceSer
         yield audio_pb2.StreamFeaturesResponse(
             summary=self._to_summary(summary, limit_reached=analysis.is_full)
         )
+
+    async def _trace_course(
+        self,
+        first: audio_pb2.StreamFeaturesRequest,
+        reader: PcmReader,
+        request_iterator: AsyncIterator[audio_pb2.StreamFeaturesRequest],
+        context: Context,
+    ) -> AsyncGenerator[audio_pb2.StreamFeaturesResponse, None]:
+        """Yield the segments of live audio as they are heard."""
+        lengths = read_segment_options(first)
+        with cancellation_of(context) as token:
+            analysis = await self._workers.run(
+                token,
+                partial(
+                    CourseAnalysis,
+                    self._extractor,
+                    reader,
+                    segment_seconds=lengths.segment_seconds,
+                    update_seconds=lengths.update_seconds,
+                ),
+            )
+            yield to_ready_message(
+                self._extractor.transform.settings,
+                max_seconds=MAX_COURSE_SECONDS,
+                max_chunk_bytes=MAX_CHUNK_BYTES,
+            )
+            async for request in request_iterator:
+                chunk = read_piece(request, field="pcm", max_bytes=MAX_CHUNK_BYTES)
+                for segment in await self._workers.run(token, analysis.push, chunk):
+                    yield to_segment_message(segment)
 
     def _to_summary(self, summary: LiveSummary, *, limit_reached: bool = False) -> audio_pb2.StreamSummary:
         return to_summary(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
+from chladni_gateway.backends.audio_features import send_all
 from chladni_gateway.backends.messages import to_generate_request, to_generation_event, to_model_summaries
 from chladni_runtime.client.backend_client import BackendClient
 from chladni_runtime.security.credentials import CLEAR_TEXT, ChannelSecurity
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
     from chladni_gateway.domain.events import GenerationEvent
     from chladni_gateway.domain.generation import GenerationRequest
@@ -61,6 +63,29 @@ class ImageGenerationClient(BackendClient["image_grpc.ImageGenerationServiceAsyn
                         yield event
             finally:
                 call.cancel()  # Does nothing if the call has ended.
+
+    async def forward_frames(
+        self,
+        requests: AsyncIterator[image_pb2.StreamImagesRequest],
+        deadline: Deadline,
+        *,
+        caller: str,
+    ) -> AsyncGenerator[image_pb2.StreamImagesResponse, None]:
+        """Yield the service's answers to the segments of live audio; closing the generator cancels the call.
+
+        Raises:
+            ChladniError: The service refused or failed.
+        """
+        async with self.call(deadline, caller=caller) as (stub, options):
+            call = stub.StreamImages(None, timeout=options.timeout, metadata=options.metadata)
+            sending = asyncio.create_task(send_all(requests, call))
+            try:
+                async for response in call:
+                    yield response
+            finally:
+                call.cancel()  # Does nothing if the call has ended.
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
 
     async def models(self, deadline: Deadline) -> tuple[ModelSummary, ...]:
         """Return the models of the service.

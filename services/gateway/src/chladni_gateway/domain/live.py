@@ -88,3 +88,71 @@ class LiveSummary:
 
 
 LiveEvent: TypeAlias = LiveReady | LiveFrames | LiveSummary
+
+
+MAX_LIVE_IMAGE_SECONDS: Final = 3600.0
+"""Longest live audio that moves an image."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveImageRequest:
+    """How live audio is to move an image.
+
+    Attributes:
+        sample_rate_hz: Sample rate of the audio.
+        caller: Who asks.
+        width_pixels: Width of the images; `None` for the default.
+        height_pixels: Height of the images; `None` for the default.
+        look: Looks by name; empty for the model's first one.
+        seed: Seed; `None` if one is to be drawn.
+        max_frame_rate: Most images in a second; `None` for the default.
+    """
+
+    sample_rate_hz: int
+    caller: str
+    width_pixels: int | None = None
+    height_pixels: int | None = None
+    look: str = ""
+    seed: int | None = None
+    max_frame_rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveImagesReady:
+    """The images are going to come.
+
+    Attributes:
+        seed: Seed in use.
+        window_seconds: Length of the audio that an image shows.
+        width_pixels: Width of the images.
+        height_pixels: Height of the images.
+    """
+
+    seed: int
+    window_seconds: float
+    width_pixels: int
+    height_pixels: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveImage:
+    """The newest image of live audio.
+
+    Attributes:
+        index: Number of the image, from 0.
+        time_seconds: Moment that its right edge shows, from the beginning of the audio.
+        content: The image, a JPEG.
+        skipped_frames: Images that were due so far and left out.
+        late_frames: Images so far that were late.
+        delay_seconds: Time from when its moment was heard to when it was done.
+    """
+
+    index: int
+    time_seconds: float
+    content: bytes
+    skipped_frames: int
+    late_frames: int
+    delay_seconds: float
+
+
+LiveImageEvent: TypeAlias = LiveImagesReady | LiveImage

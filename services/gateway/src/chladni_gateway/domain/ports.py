@@ -24,7 +24,7 @@ from chladni_gateway.domain.audio import (
 from chladni_gateway.domain.events import GenerationEvent
 from chladni_gateway.domain.generation import GenerationRequest
 from chladni_gateway.domain.images import PNG_ENCODING, Image, ImageEncoding
-from chladni_gateway.domain.live import LiveChunk, LiveEvent
+from chladni_gateway.domain.live import LiveChunk, LiveEvent, LiveImageEvent, LiveImageRequest
 from chladni_gateway.domain.models import ModelSummary
 from chladni_runtime.client.health import HealthState
 from chladni_runtime.execution.deadlines import Deadline
@@ -188,6 +188,22 @@ class LiveAnalyzer(Protocol):
         Args:
             sample_rate_hz: Sample rate.
             chunks: The sound: mono, little-endian 16-bit integers, whole samples in each chunk; and flushes.
+            deadline: When it must have ended.
+        """
+        ...
+
+
+class LiveImageSource(Protocol):
+    """Draws images of live audio."""
+
+    def stream(
+        self, wanted: LiveImageRequest, chunks: AsyncIterator[bytes], deadline: Deadline
+    ) -> AsyncGenerator[LiveImageEvent, None]:
+        """Yield the newest image whenever the caller asks for one; closing the generator stops it.
+
+        Args:
+            wanted: What to draw.
+            chunks: The audio: mono, little-endian 16-bit integers, whole samples in each chunk.
             deadline: When it must have ended.
         """
         ...

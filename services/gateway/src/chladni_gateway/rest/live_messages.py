@@ -16,19 +16,33 @@ from chladni_gateway.domain.live import (
     MIN_LIVE_SAMPLE_RATE_HZ,
     Flush,
     LiveFrames,
+    LiveImageRequest,
+    LiveImagesReady,
     LiveReady,
 )
+from chladni_gateway.domain.request import MAX_SEED
 from chladni_gateway.domain.stages import STAGE_KEY, Stage
 from chladni_gateway.rest.errors import error_body
 
 if TYPE_CHECKING:
-    from chladni_gateway.domain.live import LiveChunk, LiveEvent
+    from chladni_gateway.domain.live import LiveChunk, LiveEvent, LiveImageEvent
 
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 # The loudest sound within full scale reaches some 43 dB; below the lower end lies the noise of a room.
 MINIMUM_DB: Final = -60.0
 MAXIMUM_DB: Final = 40.0
 _LARGEST_BYTE: Final = 255
+
+
+class _ImageOpening(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    sample_rate_hz: int = Field(ge=MIN_LIVE_SAMPLE_RATE_HZ, le=MAX_LIVE_SAMPLE_RATE_HZ, strict=True)
+    width_pixels: int | None = Field(None, ge=1, le=4096, strict=True)
+    height_pixels: int | None = Field(None, ge=1, le=4096, strict=True)
+    look: str = Field("", max_length=256)
+    seed: int | None = Field(None, ge=0, le=MAX_SEED, strict=True)
+    max_frame_rate: float | None = Field(None, gt=0, le=30)
 
 
 class _Opening(BaseModel):
@@ -52,6 +66,34 @@ def parse_opening(text: str | None) -> int:
             minimum=MIN_LIVE_SAMPLE_RATE_HZ,
             maximum=MAX_LIVE_SAMPLE_RATE_HZ,
         ) from None
+
+
+def parse_image_opening(text: str | None, *, caller: str) -> LiveImageRequest:
+    """Return what the first message of live images asks for.
+
+    Raises:
+        InvalidInputError: The message is none.
+    """
+    try:
+        opening = _ImageOpening.model_validate_json(text or "")
+    except ValidationError as error:
+        problem = error.errors()[0]
+        field = ".".join(map(str, problem["loc"])) or "the message"
+        raise _invalid(
+            'the first message must be text such as {"sample_rate_hz": 48000, "width_pixels": 256}; '
+            f"{field}: {problem['msg']}.",
+            minimum=MIN_LIVE_SAMPLE_RATE_HZ,
+            maximum=MAX_LIVE_SAMPLE_RATE_HZ,
+        ) from None
+    return LiveImageRequest(caller=caller, **opening.model_dump())
+
+
+def image_event_message(event: LiveImageEvent) -> dict[str, Any]:
+    """Return the text message of an event of live images; that of an image is followed by its bytes."""
+    if isinstance(event, LiveImagesReady):
+        return {"type": "ready", **asdict(event), "max_pcm_bytes": MAX_MESSAGE_BYTES}
+    message = asdict(event)
+    return {"type": "image", "size_bytes": len(message.pop("content")), **message}
 
 
 def parse_chunk(message: dict[str, Any]) -> LiveChunk | None:

@@ -319,3 +319,74 @@ async def test_live_streams_are_limited(open_gateway_with):
 async def test_other_addresses_take_no_websockets(gateway):
     with pytest.raises(InvalidStatus):
         await connect(f"ws://127.0.0.1:{gateway.settings.http_port}/api/v1/info", proxy=None)
+
+
+def open_images(gateway):
+    return connect(f"ws://127.0.0.1:{gateway.settings.http_port}/api/v1/live/images", proxy=None)
+
+
+async def test_sound_moves_images(backends, gateway):
+    opening = {"sample_rate_hz": 48000, "width_pixels": 64, "height_pixels": 48, "seed": 7}
+    async with open_images(gateway) as socket:
+        await socket.send(json.dumps(opening))
+        assert await receive(socket) == {
+            "type": "ready",
+            "seed": 7,
+            "window_seconds": 4.0,
+            "width_pixels": 64,
+            "height_pixels": 48,
+            "max_pcm_bytes": 65536,
+        }
+        for number in range(3):
+            await socket.send(bytes(4800))
+            message, content = await receive(socket), await socket.recv()
+            assert (message["type"], message["index"]) == ("image", number)
+            assert message["time_seconds"] == 0.25 * (number + 1)
+            assert message["size_bytes"] == len(content)
+            assert content.startswith(b"\x89PNG")
+        await socket.send(END)
+        _, code = await receive_end(socket)
+    assert code == 1000
+    config = backends.image_generation.stream_configs[-1].frames
+    assert (config.width_pixels, config.height_pixels, config.seed) == (64, 48, 7)
+    assert [segment.number for segment in backends.image_generation.segments] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        "",
+        "[]",
+        '{"sample_rate_hz": 8000}',
+        '{"sample_rate_hz": 48000, "look": 3}',
+        '{"sample_rate_hz": 48000, "x": 1}',
+    ],
+)
+async def test_wrong_openings_of_images_are_refused(backends, gateway, opening):
+    async with open_images(gateway) as socket:
+        await socket.send(opening)
+        message, code = await receive_end(socket)
+    assert (message["type"], code) == ("error", 1008)
+
+
+@pytest.mark.parametrize("service", ["audio_features", "image_generation"])
+async def test_a_service_that_fails_ends_the_images_with_its_error(backends, gateway, service):
+    getattr(backends, service).error = UnavailableError(Reason.DRAINING, "not now")
+    async with open_images(gateway) as socket:
+        await socket.send(json.dumps({"sample_rate_hz": 48000}))
+        message, code = await receive_end(socket)
+    assert (message["type"], code) == ("error", 1013)
+
+
+async def test_who_leaves_ends_both_streams(backends, gateway):
+    async with open_images(gateway) as socket:
+        await socket.send(json.dumps({"sample_rate_hz": 48000}))
+        await receive(socket)
+        await socket.send(bytes(4800))
+        await receive(socket)
+        assert backends.image_generation.running == 1
+    for _ in range(100):
+        if backends.audio_features.open_streams == backends.image_generation.running == 0:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("a stream goes on")

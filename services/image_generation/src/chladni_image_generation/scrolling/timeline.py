@@ -244,17 +244,20 @@ class SegmentTimeline:
         *,
         ages: NDArray[np.float64],
     ) -> Values:
-        """Return the courses (S, 8), of which those that last at the moment are in part the one before.
+        """Return the courses (S, 8), of which the newest are in part the one before, so nothing jumps.
 
-        What is heard of the newest segment counts the more the longer it lasts, so nothing jumps into view;
-        and nothing shows before it is heard, even if it is known, as all of a film is.
+        The level of a segment counts the more the longer it lasts. The other features are known when it is
+        over, and come in while the next one lasts: a body at the edge would leap from guess to truth. Nothing
+        shows before it is heard, even if it is known, as all of a film is.
         """
         stacked = np.stack(courses)
         onsets = stacked[:, _ONSET] * _rise(ages).astype(np.float32)
         for index in range(1, len(stacked)):
-            share = np.float32(min(max(now - float(numbers[index]), 0.0), 1.0))
-            if share < 1:
-                stacked[index] = stacked[index - 1] + share * (stacked[index] - stacked[index - 1])
+            heard = now - float(numbers[index])
+            shares = np.full(stacked.shape[1], min(max(heard - 1, 0.0), 1.0), np.float32)
+            shares[_LEVEL] = min(max(heard, 0.0), 1.0)
+            if shares.min() < 1:
+                stacked[index] = stacked[index - 1] + shares * (stacked[index] - stacked[index - 1])
         stacked[:, _ONSET] = onsets
         return stacked
 

@@ -54,6 +54,7 @@ SECTIONS: Final = (
     Section("cancellation", "How many steps run after a caller has left?"),
     Section("growth", "How do costs grow with the length of a clip, the images, the queue?"),
     Section("burst", "What happens to 600 requests at once against a queue of 256?"),
+    Section("live", "How soon does an image follow live sound, how many a second, and who gives way?"),
     Section("reproducibility", "Does an image depend on concurrent requests, by a single bit?"),
     Section("gpu", "On a GPU: what does batching gain, and is it reproducible?"),
 )

@@ -14,8 +14,10 @@ from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.audio.v1 import reconstruction_service_pb2 as reconstruction_pb2
 from chladni.audio.v1 import reconstruction_service_pb2_grpc as reconstruction_grpc
-from chladni.gateway.v1 import audio_service_pb2
+from chladni.gateway.v1 import audio_service_pb2, live_service_pb2
 from chladni.gateway.v1 import audio_service_pb2_grpc as audio_service_grpc
+from chladni.gateway.v1 import live_service_pb2_grpc as live_grpc
+from chladni.generation.v1 import moving_pb2
 from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_fakes.reconstruction import reconstruction_of
@@ -62,6 +64,32 @@ class ScriptedAudio(audio_service_grpc.AudioServiceServicer):
         self.script.gateway_audio_calls.append("StreamFeatures")
         for response in self.features.StreamFeatures((request.stream for request in requests), context):
             yield audio_service_pb2.StreamFeaturesResponse(stream=response)
+
+
+class ScriptedLive(live_grpc.LiveServiceServicer):
+    """Images of live audio: one for each piece of it, a tenth of a second apart."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+
+    def StreamImages(
+        self, requests: Iterator[live_service_pb2.StreamImagesRequest], _context: grpc.ServicerContext
+    ) -> Iterator[live_service_pb2.StreamImagesResponse]:
+        config = next(requests).config
+        self.script.live_images_config = config
+        ready = moving_pb2.FramesReady(
+            seed=config.frames.seed, window_duration=duration_pb2.Duration(seconds=4)
+        )
+        yield live_service_pb2.StreamImagesResponse(ready=ready)
+        for index, _ in enumerate(requests):
+            frame = moving_pb2.Frame(
+                index=index,
+                time=duration_pb2.Duration(nanos=(index + 1) * 100_000_000),
+                image=media_pb2.EncodedImage(content=png_of(), width_pixels=256, height_pixels=256),
+                skipped_frames=2,
+                late_frames=1,
+            )
+            yield live_service_pb2.StreamImagesResponse(frame=frame)
 
 
 class ScriptedAudioFeatures(audio_grpc.AudioFeatureServiceServicer):

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import grpc
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
-from chladni.gateway.v1 import creation_pb2, server_service_pb2
+from chladni.gateway.v1 import creation_pb2, live_service_pb2, server_service_pb2
 from chladni.gateway.v1 import job_service_pb2 as job_pb2
 from chladni.similarity.v1 import anomaly_service_pb2 as anomaly_pb2
 from chladni_contract.status import NO_RETRY, RETRY_PUSHBACK_KEY
@@ -40,6 +40,7 @@ class Script:
         self.pcm = bytearray()
         self.uploaded = b""
         self.pcm_config: audio_pb2.PcmConfig | None = None
+        self.live_images_config: live_service_pb2.LiveImagesConfig | None = None
         self.error_after: tuple[int, SimpleNamespace] | None = None
         self.stops_after: int | None = None
         self.leaves_files_out = False

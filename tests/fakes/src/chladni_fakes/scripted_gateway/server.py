@@ -15,11 +15,13 @@ from chladni.gateway.v1 import anomaly_service_pb2_grpc as anomaly_grpc
 from chladni.gateway.v1 import audio_service_pb2_grpc as audio_service_grpc
 from chladni.gateway.v1 import image_service_pb2_grpc as gateway_grpc
 from chladni.gateway.v1 import job_service_pb2_grpc as job_grpc
+from chladni.gateway.v1 import live_service_pb2_grpc as live_grpc
 from chladni.gateway.v1 import server_service_pb2_grpc as server_grpc
 from chladni.image.v1 import prompt_service_pb2_grpc as prompt_grpc
 from chladni_fakes.scripted_gateway.audio import (
     ScriptedAudio,
     ScriptedAudioFeatures,
+    ScriptedLive,
     ScriptedReconstruction,
 )
 from chladni_fakes.scripted_gateway.images import ScriptedImages, ScriptedJobs
@@ -37,6 +39,7 @@ def start_server(
     server_grpc.add_ServerServiceServicer_to_server(ScriptedServer(script), server)
     job_grpc.add_JobServiceServicer_to_server(ScriptedJobs(script), server)
     audio_service_grpc.add_AudioServiceServicer_to_server(ScriptedAudio(script), server)
+    live_grpc.add_LiveServiceServicer_to_server(ScriptedLive(script), server)
     anomaly_grpc.add_AnomalyServiceServicer_to_server(ScriptedAnomaly(script), server)
     reconstruction_grpc.add_ReconstructionServiceServicer_to_server(ScriptedReconstruction(script), server)
     music_grpc.add_MusicServiceServicer_to_server(ScriptedMusic(script), server)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 from contextlib import closing
@@ -35,6 +36,7 @@ from chladni_client.cli.display.recording import RecordingDisplay
 from chladni_client.cli.failures import reported_failures
 from chladni_client.cli.inputs import check_inputs
 from chladni_client.cli.invocation import JsonOption, invocation_of
+from chladni_client.cli.live_frames import save_frames
 from chladni_client.client import Client
 from chladni_client.errors import InvalidInputError, UnavailableError
 from chladni_client.files import write_atomically
@@ -97,6 +99,13 @@ def live(
             help="Also write the initial latents that the recording became (.npy), for `create --latents`.",
         ),
     ] = None,
+    frames: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Write images there that the sound moves while it lasts, and no recording.",
+        ),
+    ] = None,
     device: Annotated[
         str, typer.Option(metavar="NAME", help="Microphone, by a part of its name or its number.")
     ] = "",
@@ -128,7 +137,12 @@ def live(
       chladni live --recipe embedded --seconds 5 -o me.png
       chladni live --recipe latent-noise --save-latents me.npy
       chladni live --wav voice.wav --no-open
+      chladni live --frames moving --seconds 10
     """
+    if frames is not None:
+        _check_files(wav, None)
+        _move_images(context, wav, device, frames, seconds=seconds, seed=seed, quiet=quiet, as_json=as_json)
+        return
     destination = _destination(output)
     _check_files(wav, save_latents)
     recording_path = destination.with_suffix(".wav")
@@ -171,6 +185,30 @@ def live(
         print_saved(made, shows_image=shows)
     if opens and not as_json and _has_desktop():
         typer.launch(str(made.image_path))
+
+
+def _move_images(
+    context: typer.Context,
+    wav: Path | None,
+    device: str,
+    folder: Path,
+    *,
+    seconds: float,
+    seed: int | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Write images that the sound moves, until ENTER is pressed or the time is over."""
+    console = Console(stderr=True, quiet=quiet)
+    key = EnterKey.of(sys.stdin)
+    with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
+        source: AudioSource = WavSource(wav) if wav is not None else Microphone(device)
+        console.print("[bold red]●[/] Listening... Press ENTER to stop.", highlight=False)
+        saved = save_frames(client, source, folder, seconds=seconds, is_stopped=key.is_pressed, seed=seed)
+    if as_json:
+        typer.echo(json.dumps(saved.as_json()))
+    else:
+        typer.echo(f"{saved.count} images of {saved.seconds:.1f} s in {saved.folder}")
 
 
 def _destination(output: Path | None) -> Path:

@@ -3,6 +3,8 @@
     client   {"sample_rate_hz": 48000}   then sound   ...            {"type": "end"}
     server   {"type": "ready", ...}      then {"type": "frames"} ... {"type": "summary"}, and closes
 
+`/api/v1/live/images`: images that live sound moves, likewise; each is {"type": "image", ...} and its bytes.
+
 Sound is mono, little-endian 16-bit integers. Reading waits for the analysis, so that what a client sends
 too fast stays in its own hands.
 """
@@ -20,13 +22,16 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from chladni_contract.errors import ChladniError, InvalidInputError, MetadataValue, QueueFullError, Reason
 from chladni_contract.status import WIRE_STATUS
+from chladni_gateway.domain.live import MAX_LIVE_IMAGE_SECONDS, LiveImage
 from chladni_gateway.domain.stages import STAGE_KEY, Stage, at_stage
 from chladni_gateway.rest.errors import error_response, internal_error
 from chladni_gateway.rest.live_messages import (
     encode,
     error_message,
     event_message,
+    image_event_message,
     parse_chunk,
+    parse_image_opening,
     parse_opening,
 )
 from chladni_gateway.rest.middleware.sessions import session_of
@@ -35,10 +40,12 @@ from chladni_runtime.execution.deadlines import Deadline
 from chladni_runtime.server.peers import customer_of_host
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 
     from chladni_gateway.application import Application
-    from chladni_gateway.domain.live import LiveChunk, LiveEvent
+    from chladni_gateway.domain.live import LiveChunk, LiveEvent, LiveImageEvent
+
+    _Converse = Callable[[WebSocket, Application], Awaitable[None]]
 
 _OPENING_SECONDS: Final = 5.0
 _IDLE_SECONDS: Final = 15.0
@@ -62,26 +69,33 @@ def live_routes(application: Application) -> APIRouter:
     """
     router = APIRouter()
 
-    @router.websocket(f"{API}/live")
-    async def live(socket: WebSocket) -> None:
+    async def hold_and_serve(socket: WebSocket, converse: _Converse) -> None:
         try:
             host = customer_of_host(socket.client.host if socket.client else "")
             client = f"{host} {session_of(socket).owner}"
             with application.live_connections.hold(client, host=host):
                 await socket.accept()
-                await _serve(socket, application)
+                await _serve(socket, application, converse)
         except QueueFullError as error:
             if socket.application_state is WebSocketState.CONNECTING:
                 await socket.send_denial_response(error_response(error))
 
+    @router.websocket(f"{API}/live")
+    async def live(socket: WebSocket) -> None:
+        await hold_and_serve(socket, _converse)
+
+    @router.websocket(f"{API}/live/images")
+    async def live_images(socket: WebSocket) -> None:
+        await hold_and_serve(socket, _converse_in_images)
+
     return router
 
 
-async def _serve(socket: WebSocket, application: Application) -> None:
+async def _serve(socket: WebSocket, application: Application, converse: _Converse) -> None:
     """Serve an accepted connection, and close it with a reason."""
     code = _CLOSE_DONE
     try:
-        await _converse(socket, application)
+        await converse(socket, application)
     except WebSocketDisconnect:
         return
     except ChladniError as error:
@@ -100,17 +114,42 @@ async def _converse(socket: WebSocket, application: Application) -> None:
     chunks: asyncio.Queue[LiveChunk | None] = asyncio.Queue(_WAITING_CHUNKS)
     deadline = Deadline.after(limits.max_live_seconds + _ENDING_SECONDS)
     events = application.live_analyzer.stream(sample_rate_hz, _until_end(chunks), deadline)
+    await _until_done(
+        socket, chunks, _send_all(socket, events), deadline, max_seconds=limits.max_live_seconds
+    )
+
+
+async def _converse_in_images(socket: WebSocket, application: Application) -> None:
+    opening = (await _receive(socket, _OPENING_SECONDS)).get("text")
+    wanted = parse_image_opening(opening, caller=session_of(socket).owner)
+    chunks: asyncio.Queue[LiveChunk | None] = asyncio.Queue(_WAITING_CHUNKS)
+    deadline = Deadline.after(MAX_LIVE_IMAGE_SECONDS + _ENDING_SECONDS)
+    events = application.live_images.stream(wanted, _audio_until_end(chunks), deadline)
+    await _until_done(
+        socket, chunks, _send_images(socket, events), deadline, max_seconds=MAX_LIVE_IMAGE_SECONDS
+    )
+
+
+async def _until_done(
+    socket: WebSocket,
+    chunks: asyncio.Queue[LiveChunk | None],
+    sender: Coroutine[None, None, None],
+    deadline: Deadline,
+    *,
+    max_seconds: float,
+) -> None:
+    """Receive sound and send what becomes of it, until one of the two is done."""
     receiving = asyncio.create_task(_receive_all(socket, chunks))
-    sending = asyncio.create_task(_send_all(socket, events))
+    sending = asyncio.create_task(sender)
     try:
         done, _ = await asyncio.wait(
             (receiving, sending), timeout=deadline.remaining_seconds, return_when=asyncio.FIRST_COMPLETED
         )
         if not done:  # A client that reads nothing could keep its connection forever.
             raise _refused(
-                f"a live sound may last {limits.max_live_seconds:g} s, the limit.",
+                f"a live sound may last {max_seconds:g} s, the limit.",
                 reason=Reason.AUDIO_TOO_LONG,
-                max_seconds=limits.max_live_seconds,
+                max_seconds=max_seconds,
             )
         (sending if sending.done() else receiving).result()
     finally:
@@ -133,6 +172,20 @@ async def _send_all(socket: WebSocket, events: AsyncGenerator[LiveEvent, None]) 
         async with aclosing(events):
             async for event in events:
                 await socket.send_text(encode(event_message(event)))
+
+
+async def _send_images(socket: WebSocket, events: AsyncGenerator[LiveImageEvent, None]) -> None:
+    async with aclosing(events):
+        async for event in events:
+            await socket.send_text(encode(image_event_message(event)))
+            if isinstance(event, LiveImage):
+                await socket.send_bytes(event.content)
+
+
+async def _audio_until_end(chunks: asyncio.Queue[LiveChunk | None]) -> AsyncGenerator[bytes, None]:
+    async for chunk in _until_end(chunks):
+        if isinstance(chunk, bytes):
+            yield chunk
 
 
 async def _until_end(chunks: asyncio.Queue[LiveChunk | None]) -> AsyncGenerator[LiveChunk, None]:

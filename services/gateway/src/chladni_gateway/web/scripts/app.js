@@ -26,6 +26,7 @@ import { JobPanel } from "./jobs/job_panel.js";
 import { JobQueue } from "./jobs/job_queue.js";
 import { QueuePanel } from "./jobs/queue_panel.js";
 import { Settings } from "./jobs/settings.js";
+import { MovingImage } from "./play/moving_image.js";
 import { Stage } from "./play/stage.js";
 import { Samples } from "./samples/samples.js";
 import { ShareSheet } from "./share/share_sheet.js";
@@ -151,6 +152,7 @@ const fileInput = new FileInput({
 const recorder = new Recorder(element("recorder"), {
   openers: { button: element("record"), hint: element("record-hint") },
   previewPanel,
+  movingImage: new MovingImage(element("moving")),
   imageRecordings,
   onFile: (file) => fileInput.take([file]),
   onError: (reason) => toasts.error(reason),

@@ -24,12 +24,12 @@ from chladni_image_generation.families.embedded.scene import Placement
 from chladni_image_generation.generation import CourseWindow
 
 _GLOW_RADIUS: Final = 0.75
-_GLOW_STRENGTH: Final = 0.30
+_GLOW_STRENGTH: Final = 0.22
 _DIMMING: Final = 0.18
 """How much darker an image is in a pause."""
 
 _FLASH_WIDTH: Final = 0.30
-_FLASH_STRENGTH: Final = 0.45
+_FLASH_STRENGTH: Final = 0.40
 
 
 @dataclass(frozen=True)

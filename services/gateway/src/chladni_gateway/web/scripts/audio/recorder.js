@@ -19,8 +19,8 @@ export class Recorder {
   /** Limits of the server, once known. */
   limits = null;
 
-  constructor(panel, { openers, previewPanel, imageRecordings, onFile, onError, onPlay }) {
-    Object.assign(this, { panel, previewPanel, imageRecordings, onFile, onError, onPlay });
+  constructor(panel, { openers, previewPanel, movingImage, imageRecordings, onFile, onError, onPlay }) {
+    Object.assign(this, { panel, previewPanel, movingImage, imageRecordings, onFile, onError, onPlay });
     this.button = openers.button;
     this.part = (id) => panel.querySelector(`#${id}`);
     this.spectrograph = new Spectrograph(this.part("spectrum"));
@@ -59,6 +59,7 @@ export class Recorder {
     this.microphone = microphone;
     this.spectrograph.clear();
     this.listenWith(this.microphone.sampleRateHz <= MAX_LIVE_RATE_HZ ? ServerSpectrum : LocalSpectrum);
+    if (this.microphone.sampleRateHz <= MAX_LIVE_RATE_HZ) this.movingImage.begin(this.microphone.sampleRateHz);
     this.show("recording", "Recording");
     this.part("recorder-title").focus();
     announce("Recording.");
@@ -84,6 +85,7 @@ export class Recorder {
     this.blocks.push(block);
     this.sampleCount += block.length;
     this.spectrum.feed(block);
+    this.movingImage.feed(block);
     this.showTime();
     if (samples.length >= most) this.stop();
   }
@@ -121,6 +123,7 @@ export class Recorder {
     if (this.panel.dataset.state !== "recording") return;
     const rate = this.microphone.sampleRateHz;
     this.spectrum.end();
+    this.movingImage.end();
     this.microphone.close();
     const shortest = this.limits?.min_audio_duration_seconds ?? 0;
     if (this.sampleCount / rate < shortest) {
@@ -162,6 +165,7 @@ export class Recorder {
 
   reset() {
     this.spectrum?.close();
+    this.movingImage.end();
     this.microphone?.close();
     this.player?.unload();
     this.spectrum = this.microphone = this.player = this.file = this.attempt = null;

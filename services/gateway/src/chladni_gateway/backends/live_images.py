@@ -1,0 +1,241 @@
+"""Live audio to a moving image: what audio-features finds goes on to image-generation as it is heard."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final
+
+from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
+from chladni.generation.v1 import moving_pb2
+from chladni.image.v1 import image_generation_service_pb2 as image_pb2
+from chladni.media.v1 import media_pb2
+from chladni_contract.errors import FaultError, Reason
+from chladni_gateway.domain.live import LiveImage, LiveImagesReady
+from chladni_gateway.domain.stages import Stage, at_stage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from chladni_gateway.backends.audio_features import AudioFeaturesClient
+    from chladni_gateway.backends.image_generation import ImageGenerationClient
+    from chladni_gateway.domain.live import LiveImageEvent, LiveImageRequest
+    from chladni_runtime.execution.deadlines import Deadline
+
+_NANOSECONDS: Final = 1e9
+
+FrameResponse = image_pb2.StreamImagesResponse
+
+
+class LiveImageClient:
+    """Draws images of live audio; a `LiveImageSource`.
+
+    Args:
+        audio_features: Traces the course of the audio.
+        image_generation: Draws frames of it.
+    """
+
+    def __init__(self, audio_features: AudioFeaturesClient, image_generation: ImageGenerationClient) -> None:
+        self._audio_features = audio_features
+        self._image_generation = image_generation
+
+    async def stream(
+        self, wanted: LiveImageRequest, chunks: AsyncIterator[bytes], deadline: Deadline
+    ) -> AsyncGenerator[LiveImageEvent, None]:
+        """Yield the newest image whenever the caller asks for one; closing the generator stops all.
+
+        Args:
+            wanted: What to draw.
+            chunks: The audio: mono, little-endian 16-bit integers, whole samples in each chunk.
+            deadline: When it must have ended.
+
+        Raises:
+            ChladniError: A service refused or failed.
+        """
+        pcm = audio_pb2.PcmConfig(
+            sample_rate_hz=wanted.sample_rate_hz, channel_count=1, encoding=media_pb2.PCM_ENCODING_INT16
+        )
+        frames = moving_pb2.FrameOptions(
+            width_pixels=wanted.width_pixels,
+            height_pixels=wanted.height_pixels,
+            look=wanted.look,
+            seed=wanted.seed,
+            max_frame_rate=wanted.max_frame_rate,
+        )
+        forwarded = self.forward(pcm, frames, chunks, deadline, caller=wanted.caller)
+        async with aclosing(forwarded) as responses:
+            async for response in responses:
+                if response.HasField("ready"):
+                    ready = response.ready
+                    yield LiveImagesReady(
+                        ready.seed,
+                        ready.window_duration.ToNanoseconds() / _NANOSECONDS,
+                        ready.width_pixels,
+                        ready.height_pixels,
+                    )
+                elif response.HasField("frame"):
+                    frame = response.frame
+                    yield LiveImage(
+                        index=frame.index,
+                        time_seconds=frame.time.ToNanoseconds() / _NANOSECONDS,
+                        content=frame.image.content,
+                        skipped_frames=frame.skipped_frames,
+                        late_frames=frame.late_frames,
+                        delay_seconds=frame.delay.ToNanoseconds() / _NANOSECONDS,
+                    )
+
+    async def forward(
+        self,
+        pcm: audio_pb2.PcmConfig,
+        frames: moving_pb2.FrameOptions,
+        chunks: AsyncIterator[bytes],
+        deadline: Deadline,
+        *,
+        caller: str,
+    ) -> AsyncGenerator[FrameResponse, None]:
+        """Yield image-generation's responses; of frames that wait for the caller, the newest one.
+
+        Args:
+            pcm: What the chunks are.
+            frames: How frames are made.
+            chunks: The audio.
+            deadline: When it must have ended.
+            caller: Who asks.
+
+        Raises:
+            ChladniError: A service refused or failed.
+        """
+        newest = _NewestResponse()
+        course = _Course(self._audio_features, pcm, chunks, deadline)
+        requests = _frame_requests(frames, course)
+
+        async def collect() -> None:
+            with at_stage(Stage.IMAGE_GENERATION):
+                responses = self._image_generation.forward_frames(requests, deadline, caller=caller)
+                async with aclosing(responses):
+                    async for response in responses:
+                        newest.put(response)
+            if course.error is not None:
+                raise course.error
+
+        collecting = asyncio.create_task(collect())
+        collecting.add_done_callback(newest.end)
+        try:
+            while (response := await newest.take()) is not None:
+                yield response
+            await collecting
+        finally:
+            collecting.cancel()
+            await asyncio.gather(collecting, return_exceptions=True)
+
+
+class _NewestResponse:
+    """The response that a slow caller gets next: never older than it must be, and never more than one.
+
+    The first one, that the frames are going to come, is kept; a sign of life gives way to a frame.
+    """
+
+    def __init__(self) -> None:
+        self._ready: FrameResponse | None = None
+        self._waiting: FrameResponse | None = None
+        self._skipped = 0
+        self._has_ended = False
+        self._news = asyncio.Event()
+
+    def put(self, response: FrameResponse) -> None:
+        """Take a response in place of the one that waits."""
+        if response.HasField("ready"):
+            self._ready = response
+        elif response.HasField("frame"):
+            self._skipped += self._waiting is not None and self._waiting.HasField("frame")
+            response.frame.skipped_frames += self._skipped
+            self._waiting = response
+        else:
+            self._waiting = self._waiting or response
+        self._news.set()
+
+    def end(self, _: object) -> None:
+        """Note that no response follows."""
+        self._has_ended = True
+        self._news.set()
+
+    async def take(self) -> FrameResponse | None:
+        """Wait for the next response; return `None` after the last one."""
+        while True:
+            if self._ready is not None:
+                response, self._ready = self._ready, None
+                return response
+            if self._waiting is not None:
+                response, self._waiting = self._waiting, None
+                return response
+            if self._has_ended:
+                return None
+            self._news.clear()
+            await self._news.wait()
+
+
+class _Course:
+    """The segments of live audio.
+
+    Attributes:
+        error: Why they ended before the audio; `None` if they did not.
+    """
+
+    def __init__(
+        self,
+        audio_features: AudioFeaturesClient,
+        pcm: audio_pb2.PcmConfig,
+        chunks: AsyncIterator[bytes],
+        deadline: Deadline,
+    ) -> None:
+        self._audio_features = audio_features
+        self._pcm = pcm
+        self._chunks = chunks
+        self._deadline = deadline
+        self.error: Exception | None = None
+
+    async def segments(self) -> AsyncGenerator[moving_pb2.CourseSegment, None]:
+        """Yield the segments as they are heard, until the audio ends or something is wrong with it."""
+        responses = self._audio_features.forward_stream(self._requests(), self._deadline)
+        try:
+            with at_stage(Stage.AUDIO_FEATURES):
+                async with aclosing(responses):
+                    async for response in responses:
+                        if response.HasField("segment"):
+                            yield response.segment
+                        _check_traces_course(response)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where the frames end
+            self.error = error
+
+    async def _requests(self) -> AsyncGenerator[audio_pb2.StreamFeaturesRequest, None]:
+        config = audio_pb2.PcmConfig()
+        config.CopyFrom(self._pcm)
+        config.segments.SetInParent()
+        yield audio_pb2.StreamFeaturesRequest(config=config)
+        try:
+            async for chunk in self._chunks:
+                yield audio_pb2.StreamFeaturesRequest(pcm=chunk)
+        except Exception as error:  # noqa: BLE001 - likewise
+            self.error = error
+
+
+def _check_traces_course(response: audio_pb2.StreamFeaturesResponse) -> None:
+    """Check that a response is not one of a service that does not know segments.
+
+    Raises:
+        FaultError: It is.
+    """
+    if response.HasField("frames"):
+        raise FaultError(
+            Reason.NOT_IMPLEMENTED,
+            "The service audio-features cannot trace the course of live audio. Update it.",
+        )
+
+
+async def _frame_requests(
+    frames: moving_pb2.FrameOptions, course: _Course
+) -> AsyncGenerator[image_pb2.StreamImagesRequest, None]:
+    yield image_pb2.StreamImagesRequest(config=image_pb2.MovingConfig(frames=frames))
+    async with aclosing(course.segments()) as segments:
+        async for segment in segments:
+            yield image_pb2.StreamImagesRequest(segment=segment)
