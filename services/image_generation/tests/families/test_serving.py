@@ -8,6 +8,7 @@ import json
 import grpc
 import numpy as np
 import pytest
+import pytest_asyncio
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 from PIL import Image
@@ -31,6 +32,8 @@ from chladni_image_generation.testing.untrained_checkpoints.stable_diffusion imp
 from chladni_image_generation.testing.untrained_checkpoints.tiny_decoder import save_untrained_tiny_decoder
 from chladni_image_generation.testing.untrained_checkpoints.upscaler import save_untrained_upscaler
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 READY, UNAVAILABLE = model_pb2.MODEL_STATE_READY, model_pb2.MODEL_STATE_UNAVAILABLE
 
 
@@ -53,7 +56,7 @@ def models(tmp_path_factory):
     return directory
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stub(models):
     further = [
         f"{models / 'plain'}+{models / 'upscaler'}+{models / 'tiny'}",
