@@ -12,10 +12,11 @@ import hmac
 import os
 import re
 import secrets
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
+
+from chladni_runtime.files import write_temporary
 
 _TOKEN_BYTES: Final = 32
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43,128}", re.ASCII)  # 32 bytes are 43 in base64 without padding.
@@ -53,12 +54,10 @@ def kept_key(folder: Path) -> str:
     """Return the key that a folder keeps, so that sessions outlive a restart; draw it if there is none."""
     path = folder / _KEY_FILE
     if not path.exists():
-        descriptor, name = tempfile.mkstemp(dir=folder)  # readable by this user alone
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(_TOKEN_BYTES))
+        drawn = write_temporary(folder, secrets.token_urlsafe(_TOKEN_BYTES).encode())
         with suppress(FileExistsError):  # Another gateway of this folder was faster.
-            os.link(name, path)
-        Path(name).unlink()
+            os.link(drawn, path)
+        drawn.unlink()
     return path.read_text("ascii")
 
 

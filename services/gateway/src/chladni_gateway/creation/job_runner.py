@@ -22,7 +22,7 @@ from chladni_gateway.creation.job import Job
 from chladni_gateway.creation.job_codec import JobDetails, decode_details, decode_event, encode_details
 from chladni_gateway.creation.job_worker import Creator, JobLimits, JobWorker
 from chladni_gateway.creation.webhook_policy import WebhookPolicy
-from chladni_gateway.domain.request import CreationRequest, last_seen_of, token_after
+from chladni_gateway.domain.request import CreationRequest, cut_page, last_seen_of
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.domain.storage.job_store import Claim, ClaimedJob, JobStore, StoredJob
 from chladni_runtime.failpoints import NO_FAILPOINTS, Failpoints
@@ -351,8 +351,7 @@ def page_of(jobs: Sequence[Job], *, size: int, token: str) -> tuple[Sequence[Job
         if last_seen not in ids:
             raise UnknownJobError(last_seen)
         jobs = jobs[ids.index(last_seen) + 1 :]
-    listed = jobs[:size]
-    return listed, token_after(listed[-1].job_id) if len(jobs) > size else ""
+    return cut_page(jobs, size=size, identify=lambda job: job.job_id)
 
 
 def _file_name_of(stored: StoredJob) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from chladni_contract.errors import InvalidInputError, Reason
@@ -13,6 +14,8 @@ from chladni_gateway.domain.generation import GenerationSettings, PreviewRequest
 from chladni_gateway.domain.images import ImageEncoding, ImageFormat, parse_uuid
 from chladni_gateway.domain.recipe_options import NoiseMode, RecipeOptions
 from chladni_runtime.server.validation import RequestValidator
+
+T = TypeVar("T")
 
 AUDIO_FIELD: Final = "audio.content"
 QUALITY_FIELD: Final = "encoding.quality"
@@ -145,9 +148,16 @@ def last_seen_of(token: str) -> UUID | None:
         ) from None
 
 
-def token_after(identifier: UUID) -> str:
-    """Return the token of the page that begins after an identifier."""
-    return identifier.hex
+def cut_page(items: Sequence[T], *, size: int, identify: Callable[[T], UUID]) -> tuple[Sequence[T], str]:
+    """Return a page and the token of the next one, which `last_seen_of` reads; empty if there is none.
+
+    Args:
+        items: What begins with the page: more than `size` items if a page follows.
+        size: Items of a page at most.
+        identify: Returns the identifier of an item.
+    """
+    page = items[:size]
+    return page, identify(page[-1]).hex if len(items) > size else ""
 
 
 def check_upload(request: CreationRequest) -> None:

@@ -11,7 +11,7 @@ from chladni.gateway.v1 import image_service_pb2 as service_pb2
 from chladni.gateway.v1 import image_service_pb2_grpc as service_grpc
 from chladni.generation.v1 import generation_pb2
 from chladni_gateway.backends.messages import to_format_message
-from chladni_gateway.domain.request import check_upload, last_seen_of, page_size_of, token_after
+from chladni_gateway.domain.request import check_upload, cut_page, last_seen_of, page_size_of
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.domain.storage.image_store import parse_image_id
 from chladni_gateway.grpc_api.callers.deadlines import creation_deadline_of, deadline_of
@@ -149,10 +149,9 @@ class ImageServicer(service_grpc.ImageServiceServicer):
         owner = session_of_call(context).owner
         with at_stage(Stage.STORAGE):
             records = await self._application.store.list_owned(owner, limit=size + 1, before=before)
-        listed = records[:size]
+        listed, next_page_token = cut_page(records, size=size, identify=lambda record: record.image_id)
         return service_pb2.ListImagesResponse(
-            images=map(to_owned_image_message, listed),
-            next_page_token=token_after(listed[-1].image_id) if len(records) > size else "",
+            images=map(to_owned_image_message, listed), next_page_token=next_page_token
         )
 
     async def DeleteImage(

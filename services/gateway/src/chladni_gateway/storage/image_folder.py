@@ -16,7 +16,6 @@ import errno
 import json
 import logging
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -30,8 +29,8 @@ from chladni_contract.errors import ChladniError, Reason, UnavailableError
 from chladni_gateway.domain.images import ImageFormat
 from chladni_gateway.domain.storage.image_store import ImageRecord, StoredImage, unknown_image
 from chladni_gateway.storage.image_records import RECORDS, ImageLimits, KeptImage, utc_now
+from chladni_runtime.files import TEMPORARY_SUFFIX, write_temporary
 
-_TEMPORARY_SUFFIX: Final = ".tmp"
 _PIN_SUFFIX: Final = ".pinned"
 _ABANDONED_AFTER: Final = timedelta(hours=1)  # Longer than any write takes, for any process on this folder.
 _SUFFIXES: Final = tuple(form.suffix for form in ImageFormat)
@@ -233,7 +232,7 @@ class FolderImageStore:
 
     def _abandoned(self, now: datetime) -> Iterator[Path]:
         for path in self._folder.iterdir():
-            is_remnant = path.suffix == _TEMPORARY_SUFFIX or (
+            is_remnant = path.suffix == TEMPORARY_SUFFIX or (
                 path.suffix in _REMNANT_SUFFIXES and not path.with_suffix(".json").exists()
             )
             if is_remnant and _modified_at(path) + _ABANDONED_AFTER <= now:
@@ -254,17 +253,9 @@ class FolderImageStore:
         return self._folder / f"{record.image_id}{record.format.suffix}"
 
     def _write_temporary(self, data: bytes, modified_at: datetime) -> Path:
-        descriptor, name = tempfile.mkstemp(dir=self._folder, suffix=_TEMPORARY_SUFFIX)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.utime(name, (modified_at.timestamp(), modified_at.timestamp()))
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        return Path(name)
+        path = write_temporary(self._folder, data)
+        os.utime(path, (modified_at.timestamp(), modified_at.timestamp()))
+        return path
 
     def _flush_folder(self) -> None:
         descriptor = os.open(self._folder, os.O_RDONLY)

@@ -28,6 +28,7 @@ from pydantic import TypeAdapter
 
 from chladni_contract.errors import ChladniError, NotFoundError
 from chladni_runtime.background import repeating
+from chladni_runtime.files import write_whole
 
 if TYPE_CHECKING:
     from chladni_gateway.domain.storage.image_store import ImageStore
@@ -175,7 +176,7 @@ class ShareLinks:
             if self._find(link.token) is None:
                 return None
             self._make_room(link.token, len(content))
-            self._replace(self._path(link.token, _AUDIO_SUFFIX), content)
+            write_whole(self._path(link.token, _AUDIO_SUFFIX), content)
             self._write(changed)
         return changed
 
@@ -215,12 +216,7 @@ class ShareLinks:
 
     def _write(self, link: ShareLink) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._replace(self._path(link.token), _LINKS.dump_json(link))
-
-    def _replace(self, path: Path, content: bytes) -> None:
-        temporary = path.with_suffix(f"{path.suffix}.tmp")
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        write_whole(self._path(link.token), _LINKS.dump_json(link))
 
     def _withdraw(self, token: str) -> None:
         with self._lock:

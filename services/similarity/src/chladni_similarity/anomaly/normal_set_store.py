@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import stat
-import tempfile
 import threading
 from contextlib import suppress
 from dataclasses import replace as replace_fields
@@ -20,6 +19,7 @@ from chladni_contract.errors import (
     Reason,
     UnavailableError,
 )
+from chladni_runtime.files import write_whole
 from chladni_similarity.anomaly.normal_set import (
     NAME_PATTERN,
     LoadEncoder,
@@ -173,16 +173,7 @@ class NormalSetStore:
         path = folder / f"{name}{_SUFFIX}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=folder, suffix=".tmp", delete=False) as file:
-                temporary = Path(file.name)
-                try:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                    temporary.replace(path)
-                except BaseException:
-                    temporary.unlink(missing_ok=True)
-                    raise
+            write_whole(path, content)
             status = path.stat()
         except OSError as error:
             raise _storage_error() from error

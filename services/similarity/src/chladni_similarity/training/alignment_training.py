@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from chladni_runtime.files import FOR_ALL, whole_file
 from chladni_similarity.embedders.alignment_network import AlignmentConfig, AlignmentModel
 from chladni_similarity.training.augmentation import augment_audio, augment_images
 from chladni_similarity.training.pairs import Pairs
@@ -101,9 +102,8 @@ class Training:
     def save(self, path: Path) -> None:
         """Write a checkpoint whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        torch.save({"recipe": asdict(self.recipe), **self._state()}, partial)
-        partial.replace(path)
+        with whole_file(path, mode=FOR_ALL) as file:
+            torch.save({"recipe": asdict(self.recipe), **self._state()}, file)
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint.

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
-from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 
 from chladni_audio_features.latents.calibration import CalibrationError, LatentCalibration
 from chladni_audio_features.latents.initial_latents import LatentShape
+from chladni_runtime.files import FOR_ALL, whole_file
 
 _MAX_HEADER_BYTES: Final = 100_000_000  # what readers of the format accept
 _BYTES_BESIDE_LABELS: Final = 4096
@@ -114,18 +113,10 @@ class LatentRows:
         self._write(path, _npy_header(shape), self._rows())
 
     def _write(self, path: Path, header: bytes, rows: Iterable[npt.NDArray[np.float32]]) -> None:
-        target = path.resolve()
-        temporary = target.with_name(f".{uuid4().hex}.part")
-        try:
-            with temporary.open("xb") as file:
-                file.write(header)
-                for row in rows:
-                    file.write(row.astype("<f4").tobytes())
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with whole_file(path.resolve(), mode=FOR_ALL) as file:
+            file.write(header)
+            for row in rows:
+                file.write(row.astype("<f4").tobytes())
 
     def _rows(self) -> Iterator[npt.NDArray[np.float32]]:
         self._file.seek(0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from fastapi import APIRouter, HTTPException, Path, Request, Response
 
 from chladni_contract.errors import Reason
-from chladni_gateway.domain.request import DEFAULT_PAGE_SIZE, last_seen_of, token_after
+from chladni_gateway.domain.request import DEFAULT_PAGE_SIZE, cut_page, last_seen_of
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.domain.storage.image_store import StoredImage, describe_owned, parse_image_id
 from chladni_gateway.rest.middleware.sessions import session_of
@@ -58,10 +58,9 @@ def image_routes(application: Application) -> APIRouter:
         owner = session_of(request).owner
         with at_stage(Stage.STORAGE):
             records = await store.list_owned(owner, limit=page_size + 1, before=before)
-        listed = records[:page_size]
+        listed, next_page_token = cut_page(records, size=page_size, identify=lambda record: record.image_id)
         return ImageList(
-            images=[to_created_image(record) for record in listed],
-            next_page_token=token_after(listed[-1].image_id) if len(records) > page_size else "",
+            images=[to_created_image(record) for record in listed], next_page_token=next_page_token
         )
 
     @router.get(
