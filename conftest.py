@@ -12,7 +12,7 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-# Files whose tests share what takes long to make: the cluster of the four services, a trained model.
+# Files whose tests share what takes long to make: the cluster of the four services, a model, manifests.
 TOGETHER = {
     "cluster": ("tests/integration/", "tests/e2e/test_whole_system.py"),
     "alignment model": (
@@ -20,20 +20,58 @@ TOGETHER = {
         "services/similarity/tests/grpc_api/test_alignment.py",
         "services/similarity/tests/training/test_train_alignment.py",
     ),
+    "Stable Diffusion XL": ("services/image_generation/tests/families/stable_diffusion_xl/",),
+    "manifests": ("tests/contract/manifests/",),
 }
+
+# What takes a worker longest, the longest first: one that begins at the end keeps all others waiting.
+LONGEST = (
+    "cluster",
+    "tests/e2e/test_accessibility.py",
+    "alignment model",
+    "tests/robustness/tests/test_job_kills.py",
+    "tests/e2e/",
+    "services/gateway/tests/rest/test_openapi.py",
+    "services/image_generation/tests/training/",
+    "services/image_generation/tests/engine/",
+    "Stable Diffusion XL",
+    "services/image_generation/tests/families/",
+    "services/similarity/tests/",
+    "tests/",
+    "deploy/",
+    "services/image_generation/",
+)
+
+
+def scope_of(nodeid: str) -> str:
+    """Return what a test is part of that one worker takes: a file, or files that belong together."""
+    path = nodeid.partition("::")[0]
+    return next((name for name, paths in TOGETHER.items() if path.startswith(paths)), path)
+
+
+def rank_of(nodeid: str) -> int:
+    """Return the place of a test among what takes long; what is not named comes last."""
+    scope = scope_of(nodeid)
+    return next((rank for rank, name in enumerate(LONGEST) if scope.startswith(name)), len(LONGEST))
 
 
 class _FileScheduling(LoadScopeScheduling):
     """A worker takes a file's tests, or those of the files that belong together."""
 
     def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.partition("::")[0]
-        return next((name for name, paths in TOGETHER.items() if path.startswith(paths)), path)
+        return scope_of(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _FileScheduling | None:
     """Return the scheduler for ``--dist=loadfile``; None leaves other ways to pytest-xdist."""
     return _FileScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let workers begin with what takes longest; a single process keeps the order of the folders."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: rank_of(item.nodeid))
 
 
 @pytest.hookimpl(wrapper=True)

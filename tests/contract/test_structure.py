@@ -11,6 +11,7 @@ import re
 import subprocess
 import tokenize
 from collections import defaultdict
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,13 @@ MODULES = [
     path
     for path in tracked("protos/contract", "services", "clients/python", "deploy/local", "tests")
     if path.suffix == ".py" and "/src/" in f"{path}/"
+]
+
+
+TEST_MODULES = [
+    path
+    for path in tracked("protos/contract", "services", "clients/python", "deploy", "tests", "conftest.py")
+    if path.name == "conftest.py" or path.name.startswith("test_")
 ]
 
 
@@ -82,8 +90,22 @@ def test_no_folder_holds_more_than_twelve_modules():
 
 
 def test_no_module_is_longer_than_one_responsibility():
-    lengths = {str(path.relative_to(REPOSITORY)): len(path.read_text().splitlines()) for path in MODULES}
+    lengths = {
+        str(path.relative_to(REPOSITORY)): len(path.read_text().splitlines())
+        for path in (*MODULES, *TEST_MODULES)
+    }
     assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
+
+
+def test_the_files_that_a_worker_takes_together_or_first_are_there():
+    constants = {
+        node.targets[0].id: node.value
+        for node in ast.parse((REPOSITORY / "conftest.py").read_text()).body
+        if isinstance(node, ast.Assign)
+    }
+    together = ast.literal_eval(constants["TOGETHER"])
+    paths = [*chain.from_iterable(together.values()), *ast.literal_eval(constants["LONGEST"])]
+    assert [path for path in paths if path not in together and not (REPOSITORY / path).exists()] == []
 
 
 def test_a_small_module_has_two_users_or_is_one_of_a_family():

@@ -152,3 +152,14 @@ def _build(folder: Path) -> list[Resource]:
     built = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert built.returncode == 0, built.stderr
     return list(yaml.safe_load_all(built.stdout))
+
+
+@pytest.fixture
+def resources(target: Path, build: Callable[[Path], list[Resource]]) -> list[Resource]:
+    return build(target)
+
+
+@pytest.fixture
+def deployments(resources: list[Resource]) -> dict[str, Any]:
+    """Return the deployments by name."""
+    return {item["metadata"]["name"]: item for item in resources if item["kind"] == "Deployment"}

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import json
-import os
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
-import yaml
 
-EXTENSIONS = frozenset({"keda.sh/v1alpha1", "gateway.networking.k8s.io/v1"})
-SCHEMAS = Path(__file__).parent / "schemas"
 STORES = frozenset({"qdrant", "redis"})
-"""What components run beside the services."""
-BUILT_APART = frozenset({"gateway-replicas", "tls", "similarity-gpu", "similarity-models", "webhooks"})
-"""Components that no overlay has, since they need more than it; tests build them by themselves."""
-
 Build = Callable[[Path], list[dict[str, Any]]]
 ServiceOf = Callable[[str], Any]
 ModelFolders = Callable[[Mapping[str, str]], set[str]]
@@ -52,111 +41,6 @@ def _environ(resources: list[dict[str, Any]], deployment: Mapping[str, Any]) -> 
     for source in container["envFrom"]:
         environ |= config_maps[source["configMapRef"]["name"]]["data"]
     return environ | {item["name"]: item["value"] for item in container.get("env", [])}
-
-
-@pytest.fixture
-def resources(target: Path, build: Build) -> list[dict[str, Any]]:
-    return build(target)
-
-
-@pytest.fixture
-def deployments(resources: list[dict[str, Any]]) -> dict[str, Any]:
-    return _of_kind(resources, "Deployment")
-
-
-@pytest.mark.parametrize("version", ["1.30", "1.32"])
-def test_every_resource_is_valid(resources: list[dict[str, Any]], version: str) -> None:
-    for resource in resources:
-        if resource["apiVersion"] in EXTENSIONS:
-            jsonschema.validate(resource, _schema(resource))
-        else:
-            kubernetes_validate.validate(resource, version, strict=True)
-
-
-def _schema(resource: Mapping[str, Any]) -> Any:
-    """Return the schema of a resource of an extension: the part of it that is used here, strictly."""
-    return json.loads((SCHEMAS / f"{resource['kind']}.json").read_text())
-
-
-@pytest.mark.parametrize("kind", ["ScaledObject", "GRPCRoute", "HTTPRoute"])
-def test_the_schemas_of_extensions_would_notice_a_misspelt_field(
-    build: Build, repository: Path, kind: str
-) -> None:
-    resource = next(iter(_of_kind(build(repository / "deploy/kustomize/overlays/prod"), kind).values()))
-    misspelt = {**resource, "spec": {**resource["spec"], "minReplicasCount": 1}}
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(misspelt, _schema(misspelt))
-
-
-def test_the_validation_would_notice_a_misspelt_field(build: Build, repository: Path) -> None:
-    resource = _of_kind(build(repository / "deploy/kustomize/base"), "Deployment")["gateway"]
-    misspelt = {**resource, "spec": {**resource["spec"], "replica": 1}}
-    with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate(misspelt, "1.32", strict=True)
-
-
-def test_every_component_is_part_of_something_that_is_built(repository: Path) -> None:
-    kustomize = repository / "deploy/kustomize"
-    used = {
-        (file.parent / component).resolve()
-        for file in kustomize.glob("**/kustomization.yaml")
-        for component in yaml.safe_load(file.read_text()).get("components", [])
-    }
-    components = {file.parent for file in (kustomize / "components").glob("*/kustomization.yaml")}
-    assert used | {kustomize / "components" / name for name in BUILT_APART} == components
-
-
-@pytest.fixture
-def base_with(build: Build, repository: Path, tmp_path: Path) -> Callable[[str], list[dict[str, Any]]]:
-    """Build the base with a component, and require that it is valid."""
-    kustomize = Path(os.path.relpath(repository / "deploy/kustomize", tmp_path.resolve()))
-
-    def with_component(name: str) -> list[dict[str, Any]]:
-        content = {
-            "apiVersion": "kustomize.config.k8s.io/v1beta1",
-            "kind": "Kustomization",
-            "resources": [str(kustomize / "base")],
-            "components": [str(kustomize / "components" / name)],
-        }
-        (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(content))
-        resources = build(tmp_path)
-        for resource in resources:
-            kubernetes_validate.validate(resource, "1.32", strict=True)
-        return resources
-
-    return with_component
-
-
-def test_images_are_kept_in_a_bucket_by_choice(
-    base_with: Callable[[str], list[dict[str, Any]]], services: Mapping[str, Any]
-) -> None:
-    resources = base_with("object-store")
-    deployment = _of_kind(resources, "Deployment")["gateway"]
-    config_map, secret = _container(deployment)["envFrom"]
-    assert secret == {"secretRef": {"name": "gateway-bucket"}}
-    environ = dict(_of_kind(resources, "ConfigMap")[config_map["configMapRef"]["name"]]["data"])
-    # What the Secret holds.
-    environ["CHLADNI_GATEWAY_SESSION_KEY"] = "k" * 32
-    environ["CHLADNI_GATEWAY_IMAGE_BUCKET_ACCESS_KEY_ID"] = "name"
-    environ["CHLADNI_GATEWAY_IMAGE_BUCKET_SECRET_ACCESS_KEY"] = "key"
-    assert services["gateway"].settings(environ).image_bucket == "chladni-images"
-
-
-def test_jobs_are_kept_in_redis_by_choice(
-    base_with: Callable[[str], list[dict[str, Any]]], services: Mapping[str, Any]
-) -> None:
-    resources = base_with("redis")
-    deployment = _of_kind(resources, "Deployment")["gateway"]
-    config_map, secret = _container(deployment)["envFrom"]
-    assert secret == {"secretRef": {"name": "gateway-redis"}}
-    environ = dict(_of_kind(resources, "ConfigMap")[config_map["configMapRef"]["name"]]["data"])
-    environ["CHLADNI_GATEWAY_SESSION_KEY"] = "k" * 32  # What the Secret holds.
-    (port,) = _of_kind(resources, "Service")["redis"]["spec"]["ports"]
-    url = services["gateway"].settings(environ).redis_url.get_secret_value()
-    assert url == f"redis://redis:{port['port']}/0"
-    command = _container(_of_kind(resources, "StatefulSet")["redis"])["command"]
-    assert command[command.index("--appendonly") + 1] == "yes"
-    assert command[command.index("--maxmemory-policy") + 1] == "noeviction"
 
 
 def test_each_service_is_deployed_under_its_name(
@@ -375,107 +259,6 @@ def test_similarity_knows_where_audio_features_is(
     environ = _environ(resources, deployments["similarity"])
     port = services["audio-features"].ports()["grpc"]
     assert environ["CHLADNI_SIMILARITY_AUDIO_FEATURES_TARGET"] == f"dns:///audio-features:{port}"
-
-
-def test_the_models_are_reached_by_the_gateway_and_audio_features_by_similarity(
-    resources: list[dict[str, Any]], deployments: dict[str, Any]
-) -> None:
-    policies = _of_kind(resources, "NetworkPolicy")
-    assert policies["deny-by-default"]["spec"] == {
-        "podSelector": {},
-        "policyTypes": ["Ingress", "Egress"],
-    }
-    reached = {
-        (sender, receiver)
-        for sender in deployments
-        for receiver in deployments
-        if _may_call(policies.values(), deployments[sender], deployments[receiver], "grpc")
-    }
-    # The gateway takes calls from anywhere, but of the pods here none may make them, itself included.
-    models = deployments.keys() - {"gateway"}
-    assert reached == {*(("gateway", model) for model in models), ("similarity", "audio-features")}
-    called_on_other_ports = {
-        (sender, receiver, port)
-        for sender in deployments
-        for receiver in deployments
-        for port in ("metrics", "http")
-        if _may_call(policies.values(), deployments[sender], deployments[receiver], port)
-    }
-    assert called_on_other_ports == set()
-
-
-def test_pods_send_nothing_out_of_the_namespace_but_questions_to_its_name_service(
-    resources: list[dict[str, Any]],
-) -> None:
-    for policy in _of_kind(resources, "NetworkPolicy").values():
-        for rule in policy["spec"].get("egress", []):
-            for peer in rule["to"]:
-                if "namespaceSelector" in peer:
-                    assert peer["podSelector"] == {"matchLabels": {"k8s-app": "kube-dns"}}
-                    assert {port["port"] for port in rule["ports"]} == {53}
-                else:
-                    assert peer.keys() == {"podSelector"}
-
-
-def test_from_elsewhere_come_calls_of_the_gateway_and_scrapes_alone(resources: list[dict[str, Any]]) -> None:
-    for policy in _of_kind(resources, "NetworkPolicy").values():
-        for rule in policy["spec"].get("ingress", []):
-            ports = {port["port"] for port in rule["ports"]}
-            if "from" not in rule:
-                gateway = {"matchLabels": {"app.kubernetes.io/name": "gateway"}}
-                assert policy["spec"]["podSelector"] == gateway
-                assert ports == {"http", "grpc"}
-                continue
-            for peer in rule["from"]:
-                if "namespaceSelector" in peer:
-                    monitoring = {"kubernetes.io/metadata.name": "monitoring"}
-                    assert peer["namespaceSelector"] == {"matchLabels": monitoring}
-                    assert ports == {"metrics"}
-                else:
-                    assert peer.keys() == {"podSelector"}
-
-
-def _may_call(
-    policies: Iterable[Mapping[str, Any]], sender: Mapping[str, Any], receiver: Mapping[str, Any], port: str
-) -> bool:
-    """Return whether policies let one pod out to, and into, a port of another of the same namespace."""
-    specs = [policy["spec"] for policy in policies]
-    return _is_let(specs, "egress", "to", sender, receiver, port) and _is_let(
-        specs, "ingress", "from", receiver, sender, port
-    )
-
-
-def _is_let(
-    specs: Iterable[Mapping[str, Any]],
-    direction: str,
-    peers: str,
-    pod: Mapping[str, Any],
-    other: Mapping[str, Any],
-    port: str,
-) -> bool:
-    return any(
-        {"port": port} in rule["ports"]
-        and (
-            peers not in rule
-            or any(
-                peer.keys() == {"podSelector"} and _selects(peer["podSelector"], other)
-                for peer in rule[peers]
-            )
-        )
-        for spec in specs
-        if _selects(spec["podSelector"], pod)
-        for rule in spec.get(direction, [])
-    )
-
-
-def _selects(selector: Mapping[str, Any], deployment: Mapping[str, Any]) -> bool:
-    labels = deployment["spec"]["template"]["metadata"]["labels"]
-    assert selector.keys() <= {"matchLabels", "matchExpressions"}
-    expressions = selector.get("matchExpressions", [])
-    assert all(expression["operator"] == "In" for expression in expressions)
-    return selector.get("matchLabels", {}).items() <= labels.items() and all(
-        labels.get(expression["key"]) in expression["values"] for expression in expressions
-    )
 
 
 @pytest.mark.parametrize(

@@ -18,78 +18,19 @@ from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
 from chladni.errors.v1 import warning_pb2
 from chladni.media.v1 import media_pb2
 from chladni.model.v1 import model_pb2
-from chladni_audio_features.analysis.spectrogram import log_mel_spectrogram, power_to_decibels
+from chladni_audio_features.analysis.spectrogram import log_mel_spectrogram
 from chladni_audio_features.composition import SERVICE_NAMES, compose
-from chladni_audio_features.config import AudioFeaturesSettings
 from chladni_contract.descriptor_space import COMPONENT_NAMES, DESCRIPTOR_NAMES, DESCRIPTOR_SPACE
 from chladni_contract.errors import Reason
 from chladni_contract.status import from_rpc_error
-from chladni_contract.tensors import to_array
-from chladni_fakes.loopback import LoopbackSettings, loopback_service
-
-
-def loopback_settings(**changes):
-    ports = {"grpc_port": 0, "metrics_port": 0, "drain_delay_seconds": 0.0}
-    return AudioFeaturesSettings.model_validate(ports | {"worker_count": 2} | changes)
-
-
-@pytest.fixture
-async def service(processes):
-    composed = compose(loopback_settings(), processes=processes)
-    async with loopback_service(
-        composed, service_names=SERVICE_NAMES, settings=LoopbackSettings()
-    ) as entered:
-        yield entered
-
-
-@pytest.fixture
-def stub(service):
-    _, channel = service
-    return audio_grpc.AudioFeatureServiceStub(channel)
+from chladni_fakes.loopback import loopback_service
 
 
 def clip(content, name=""):
     return media_pb2.AudioClip(content=content, display_name=name)
 
 
-def seconds_of(duration):
-    return duration.ToTimedelta().total_seconds()
-
-
-def values_of(tensor, *shape):
-    return to_array(tensor, field="t", dtype=np.float32, shape=shape)
-
-
-async def extract(stub, content, *features):
-    return await stub.ExtractFeatures(
-        audio_pb2.ExtractFeaturesRequest(audio=clip(content), features=features)
-    )
-
-
-async def refusal(call):
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
-    return caught.value, from_rpc_error(caught.value)
-
-
-async def stream_features(stub, *messages):
-    async def requests():
-        for message in messages:
-            yield message
-
-    return [response async for response in stub.StreamFeatures(requests())]
-
-
-def pcm_config(rate_hz=22050, channels=1, encoding=media_pb2.PCM_ENCODING_FLOAT32):
-    config = audio_pb2.PcmConfig(sample_rate_hz=rate_hz, channel_count=channels, encoding=encoding)
-    return audio_pb2.StreamFeaturesRequest(config=config)
-
-
-def pcm(chunk):
-    return audio_pb2.StreamFeaturesRequest(pcm=chunk)
-
-
-async def test_descriptors_and_embedding_by_default(stub, files, sounds, extractor):
+async def test_descriptors_and_embedding_by_default(stub, files, sounds, extractor, extract, values_of):
     content = files.encode(sounds.chord(60, 64, 67), file_format="FLAC")
     response = await extract(stub, content)
     assert [descriptor.name for descriptor in response.descriptors] == list(DESCRIPTOR_NAMES)
@@ -106,7 +47,7 @@ async def test_descriptors_and_embedding_by_default(stub, files, sounds, extract
     assert response.processing_time.ToTimedelta().total_seconds() > 0
 
 
-async def test_audio_properties(stub, files, sounds):
+async def test_audio_properties(stub, files, sounds, seconds_of, extract):
     content = files.encode(np.stack([sounds.noise(1.0)] * 2, 1), 16000, "OGG")
     audio = (await extract(stub, content)).audio
     assert audio.format == media_pb2.AUDIO_FORMAT_OGG
@@ -115,7 +56,7 @@ async def test_audio_properties(stub, files, sounds):
     assert audio.sha256 == hashlib.sha256(content).hexdigest()
 
 
-async def test_log_mel_alone(stub, files, sounds, transform):
+async def test_log_mel_alone(stub, files, sounds, transform, extract, values_of):
     samples = sounds.noise(1.0)
     response = await extract(stub, files.encode(samples, subtype="FLOAT"), audio_pb2.FEATURE_LOG_MEL)
     expected = log_mel_spectrogram(transform.power_of_clip(samples)).scaled
@@ -127,14 +68,14 @@ async def test_log_mel_alone(stub, files, sounds, transform):
     assert not response.HasField("embedding")
 
 
-async def test_silence_is_answered(stub, files):
+async def test_silence_is_answered(stub, files, extract, values_of):
     response = await extract(stub, files.encode(np.zeros(22050)))
     undecided = ("pitch_height", "mode", "tonal_x", "tonal_y")
     expected = [0.5 if name.endswith(undecided) else 0.0 for name in COMPONENT_NAMES]
     assert values_of(response.embedding.values, 152).tolist() == expected
 
 
-async def test_eight_requests_at_once_are_independent(stub, files, sounds):
+async def test_eight_requests_at_once_are_independent(stub, files, sounds, extract):
     contents = [
         files.encode(sounds.harmonic(100.0 * (i + 1), 0.5) + sounds.noise(0.5, seed=i)) for i in range(8)
     ]
@@ -162,7 +103,7 @@ async def test_eight_requests_at_once_are_independent(stub, files, sounds):
         (lambda f: f.float_wav([np.nan] * 5000), Reason.NON_FINITE_AUDIO, "audio.content"),
     ],
 )
-async def test_bad_recordings_are_refused_by_every_call(stub, files, make, reason, field):
+async def test_bad_recordings_are_refused_by_every_call(stub, files, make, reason, field, extract, refusal):
     content = make(files)
     for call in (
         extract(stub, content),
@@ -174,7 +115,7 @@ async def test_bad_recordings_are_refused_by_every_call(stub, files, make, reaso
         assert [violation.field for violation in error.violations] == [field]
 
 
-async def test_a_part_of_longer_audio(stub, files, sounds, extractor):
+async def test_a_part_of_longer_audio(stub, files, sounds, extractor, seconds_of, values_of, refusal):
     whole = sounds.noise(40.0)
     audio = clip(files.encode(whole, file_format="FLAC"))
     audio.start.FromMilliseconds(35_000)
@@ -192,7 +133,7 @@ async def test_a_part_of_longer_audio(stub, files, sounds, extractor):
     assert "the audio ends at 40.00 s" in status.details()
 
 
-async def test_what_a_caller_should_know_comes_with_the_answer(stub, files, sounds):
+async def test_what_a_caller_should_know_comes_with_the_answer(stub, files, sounds, extract):
     tone = sounds.tone(440)
     content = files.encode(np.stack([tone, -tone], 1), file_format="FLAC")
     rendered = await stub.RenderSpectrogram(audio_pb2.RenderSpectrogramRequest(audio=clip(content)))
@@ -203,7 +144,7 @@ async def test_what_a_caller_should_know_comes_with_the_answer(stub, files, soun
         assert warning.metadata["channel"] == "1"
 
 
-async def test_a_bad_request_leaves_its_companions_alone(stub, files, sounds):
+async def test_a_bad_request_leaves_its_companions_alone(stub, files, sounds, extract):
     good = files.encode(sounds.tone(440))
     calls = [extract(stub, good), extract(stub, files.float_wav([np.nan] * 5000)), extract(stub, good)]
     results = await asyncio.gather(*calls, return_exceptions=True)
@@ -211,7 +152,7 @@ async def test_a_bad_request_leaves_its_companions_alone(stub, files, sounds):
     assert results[0].descriptors == results[2].descriptors
 
 
-async def test_faulty_requests_name_their_fields(stub, files):
+async def test_faulty_requests_name_their_fields(stub, files, refusal):
     good = files.encode(np.zeros(22050))
     for request, reason, fields in [
         (audio_pb2.ExtractFeaturesRequest(), Reason.MISSING_FIELD, ["audio"]),
@@ -253,7 +194,7 @@ async def test_faulty_requests_name_their_fields(stub, files):
         assert [violation.field for violation in error.violations] == fields
 
 
-async def test_spectrogram_images(stub, files, sounds):
+async def test_spectrogram_images(stub, files, sounds, seconds_of):
     content = files.encode(sounds.noise(1.0))
     for sizes, expected in [({}, (512, 512)), ({"width_pixels": 300, "height_pixels": 100}, (300, 100))]:
         request = audio_pb2.RenderSpectrogramRequest(audio=clip(content), **sizes)
@@ -265,7 +206,7 @@ async def test_spectrogram_images(stub, files, sounds):
         assert seconds_of(response.audio.duration) == pytest.approx(1.0)
 
 
-async def test_faulty_images_are_refused(stub, files):
+async def test_faulty_images_are_refused(stub, files, refusal):
     content = files.encode(np.zeros(22050))
     request = audio_pb2.RenderSpectrogramRequest(
         audio=clip(content), width_pixels=0, height_pixels=5000, colormap=9
@@ -279,163 +220,6 @@ async def test_faulty_images_are_refused(stub, files):
     assert "16 to 4096" in error.message
 
 
-async def test_a_stream_equals_the_recording(stub, files, sounds, transform):
-    samples = sounds.chord(60, 64, 67) + sounds.noise(2.0)
-    raw = samples.astype("<f4").tobytes()
-    chunks = [raw[start : start + 40_000] for start in range(0, len(raw), 40_000)]
-    responses = await stream_features(stub, pcm_config(), *map(pcm, chunks), pcm(b""))
-    frames = [response.frames for response in responses if response.WhichOneof("event") == "frames"]
-    decibels = np.concatenate([values_of(message.power_db, 128, None) for message in frames], axis=1)
-    relative = np.maximum(decibels - decibels.max(), -80)
-    assert np.array_equal(relative, log_mel_spectrogram(transform.power_of_clip(samples)).decibels)
-    starts = np.cumsum([0, *(message.power_db.shape[1] for message in frames)])
-    assert [message.first_frame for message in frames] == starts[:-1].tolist()
-    assert all(message.level.peak_dbfs <= 0 for message in frames[:-1])
-
-    summary = responses[-1].summary
-    assert summary.frame_count == starts[-1]
-    assert seconds_of(summary.duration) == pytest.approx(2.0)
-    whole = await extract(stub, files.encode(samples, subtype="FLOAT"))
-    assert summary.descriptors == whole.descriptors
-    assert summary.embedding == whole.embedding
-    assert summary.mel_parameters.hop_length == 512
-
-
-async def test_integer_stereo_streams(stub):
-    config = pcm_config(16000, 2, media_pb2.PCM_ENCODING_INT16)
-    half = np.full((1600, 2), 16384, "<i2")
-    responses = await stream_features(stub, config, pcm(half.tobytes()))
-    assert responses[1].frames.level.rms_dbfs == pytest.approx(-6.02, abs=0.01)
-    assert seconds_of(responses[-1].summary.duration) == pytest.approx(0.1)
-
-
-async def test_a_stream_without_sound_has_an_empty_summary(stub):
-    ready, only = await stream_features(stub, pcm_config())
-    assert ready.HasField("ready")
-    assert only.summary.frame_count == 0
-    assert not only.summary.descriptors
-    assert not only.summary.HasField("embedding")
-
-
-@pytest.mark.parametrize(
-    ("messages", "reason", "field"),
-    [
-        ([], Reason.MISSING_FIELD, "config"),
-        ([pcm(b"\0" * 8)], Reason.MISSING_FIELD, "config"),
-        ([pcm_config(encoding=0)], Reason.MISSING_FIELD, "config.encoding"),
-        ([pcm_config(rate_hz=0)], Reason.UNSUPPORTED_AUDIO_LAYOUT, "config.sample_rate_hz"),
-        ([pcm_config(channels=9)], Reason.UNSUPPORTED_AUDIO_LAYOUT, "config.channel_count"),
-        ([pcm_config(), pcm_config()], Reason.INVALID_FIELD, "pcm"),
-        ([pcm_config(), pcm(b"\0" * 7)], Reason.CORRUPT_AUDIO, "pcm"),
-        ([pcm_config(), pcm(bytes(2**20 + 4))], Reason.FILE_TOO_LARGE, "pcm"),
-        ([pcm_config(), pcm(np.array([np.inf], "<f4").tobytes())], Reason.NON_FINITE_AUDIO, "pcm"),
-        ([pcm_config(rate_hz=-8000)], Reason.UNSUPPORTED_AUDIO_LAYOUT, "config.sample_rate_hz"),
-        ([pcm_config(channels=-1)], Reason.UNSUPPORTED_AUDIO_LAYOUT, "config.channel_count"),
-        ([audio_pb2.StreamFeaturesRequest(flush=audio_pb2.Flush())], Reason.MISSING_FIELD, "config"),
-        ([pcm_config(), audio_pb2.StreamFeaturesRequest()], Reason.INVALID_FIELD, "pcm"),
-    ],
-)
-async def test_faulty_streams_are_refused(stub, messages, reason, field):
-    _, error = await refusal(stream_features(stub, *messages))
-    assert error.reason is reason
-    assert [violation.field for violation in error.violations] == [field]
-
-
-async def test_a_stream_begins_with_what_is_to_come(stub):
-    ready = (await stream_features(stub, pcm_config(48000)))[0].ready
-    parameters = ready.mel_parameters
-    assert (parameters.sample_rate_hz, parameters.hop_length, parameters.mel_bin_count) == (22050, 512, 128)
-    assert seconds_of(ready.max_duration) == 120
-    assert ready.max_pcm_bytes == 2**20
-
-
-async def test_ready_comes_before_any_pcm(stub):
-    call = stub.StreamFeatures()
-    await call.write(pcm_config())
-    assert (await call.read()).HasField("ready")
-    await call.done_writing()
-    assert (await call.read()).HasField("summary")
-    assert await call.read() is grpc.aio.EOF
-
-
-async def test_a_silent_stream_shows_that_it_lives(sounds, processes):
-    composed = compose(loopback_settings(heartbeat_seconds=0.05), processes=processes)
-    async with loopback_service(composed, service_names=SERVICE_NAMES) as (_, channel):
-        call = audio_grpc.AudioFeatureServiceStub(channel).StreamFeatures()
-        await call.write(pcm_config())
-        assert (await call.read()).HasField("ready")
-        for _ in range(3):
-            assert (await call.read()).HasField("heartbeat")
-        await call.write(pcm(sounds.noise(1.0).tobytes()))
-        while (response := await call.read()).HasField("heartbeat"):
-            pass
-        assert response.frames.power_db.shape[1] > 40
-        assert (await call.read()).HasField("heartbeat")
-        await call.done_writing()
-        events = []
-        while (response := await call.read()) is not grpc.aio.EOF:
-            events.append(response.WhichOneof("event"))
-        assert [event for event in events if event != "heartbeat"] == ["frames", "summary"]
-
-
-async def test_a_cancelled_stream_leaves_the_service_as_it_was(stub):
-    call = stub.StreamFeatures()
-    await call.write(pcm_config())
-    await call.read()
-    call.cancel()
-    assert await call.code() is grpc.StatusCode.CANCELLED
-    responses = await stream_features(stub, pcm_config())
-    assert [response.WhichOneof("event") for response in responses] == ["ready", "summary"]
-
-
-async def test_a_flush_gives_a_summary_so_far(stub, files, sounds):
-    samples = sounds.chord(60, 64, 67)
-    first, second = samples[:30_000], samples[30_000:]
-    flush = audio_pb2.StreamFeaturesRequest(flush=audio_pb2.Flush())
-    messages = [flush, pcm(first.tobytes()), flush, pcm(second.tobytes())]
-    responses = await stream_features(stub, pcm_config(), *messages)
-    kinds = [response.WhichOneof("event") for response in responses]
-    assert kinds == ["ready", "so_far", "frames", "so_far", "frames", "frames", "summary"]
-    nothing = responses[1].so_far
-    assert (nothing.frame_count, seconds_of(nothing.duration)) == (0, 0)
-    assert not nothing.descriptors
-    so_far = responses[3].so_far
-    assert so_far.frame_count == responses[2].frames.power_db.shape[1]
-    assert seconds_of(so_far.duration) == pytest.approx(30_000 / 22050, abs=1e-6)
-    expected = await extract(stub, files.encode(first, subtype="FLOAT"))
-    assert so_far.descriptors == expected.descriptors
-    assert so_far.embedding == expected.embedding
-    whole = await extract(stub, files.encode(samples, subtype="FLOAT"))
-    assert responses[-1].summary.embedding == whole.embedding
-    assert not any(message.limit_reached for message in (nothing, so_far, responses[-1].summary))
-
-
-async def test_a_stream_at_the_longest_length_ends_with_its_summary(files, sounds, transform, processes):
-    composed = compose(loopback_settings(max_stream_seconds=1.5), processes=processes)
-    samples = sounds.chord(60, 64, 67, seconds=4.0)
-    allowed = samples[: int(1.5 * 22050)]
-    async with loopback_service(composed, service_names=SERVICE_NAMES) as (_, channel):
-        stub = audio_grpc.AudioFeatureServiceStub(channel)
-        chunks = [samples[start : start + 9000].tobytes() for start in range(0, len(samples), 9000)]
-        responses = await stream_features(stub, pcm_config(), *map(pcm, chunks))
-        # Not even a half-close is needed.
-        call = stub.StreamFeatures()
-        await call.write(pcm_config())
-        await call.write(pcm(allowed.tobytes()))
-        at_once = [response async for response in call]
-        assert await call.code() is grpc.StatusCode.OK
-        expected = await extract(stub, files.encode(allowed, subtype="FLOAT"))
-    for answers in (responses, at_once):
-        frames = [response.frames for response in answers if response.HasField("frames")]
-        decibels = np.concatenate([values_of(message.power_db, 128, None) for message in frames], axis=1)
-        assert np.array_equal(decibels, power_to_decibels(transform.power_of_clip(allowed)))
-        summary = answers[-1].summary
-        assert summary.limit_reached
-        assert summary.frame_count == decibels.shape[1]
-        assert seconds_of(summary.duration) == 1.5
-        assert summary.embedding == expected.embedding
-
-
 def pcm_clip(samples, rate_hz=22050, channels=0, encoding=media_pb2.PCM_ENCODING_FLOAT32):
     return media_pb2.AudioClip(
         pcm=media_pb2.PcmAudio(
@@ -444,7 +228,7 @@ def pcm_clip(samples, rate_hz=22050, channels=0, encoding=media_pb2.PCM_ENCODING
     )
 
 
-async def test_samples_give_the_features_of_their_file(stub, files, sounds):
+async def test_samples_give_the_features_of_their_file(stub, files, sounds, extract):
     stereo = np.stack([sounds.chord(60, 64, 67), sounds.noise(2.0)], axis=1)
     features = [audio_pb2.FEATURE_LOG_MEL, audio_pb2.FEATURE_EMBEDDING]
     for dtype, subtype, encoding in (
@@ -494,7 +278,7 @@ async def test_samples_give_the_features_of_their_file(stub, files, sounds):
         ),
     ],
 )
-async def test_faulty_samples_are_refused_by_every_call(stub, audio, reason, field):
+async def test_faulty_samples_are_refused_by_every_call(stub, audio, reason, field, refusal):
     for call in (
         stub.ExtractFeatures(audio_pb2.ExtractFeaturesRequest(audio=audio)),
         stub.RenderSpectrogram(audio_pb2.RenderSpectrogramRequest(audio=audio)),
@@ -520,7 +304,9 @@ async def test_models(stub, extractor):
     assert model.properties["course_features"].split(",")[:2] == ["level", "brightness"]
 
 
-async def test_a_full_queue_refuses_and_says_when_to_come_back(files, sounds, processes):
+async def test_a_full_queue_refuses_and_says_when_to_come_back(
+    files, sounds, processes, loopback_settings, extract
+):
     composed = compose(loopback_settings(worker_count=1, max_queued_requests=1), processes=processes)
     content = files.encode(sounds.noise(10.0))
     async with loopback_service(composed, service_names=SERVICE_NAMES) as (_, channel):
@@ -534,7 +320,7 @@ async def test_a_full_queue_refuses_and_says_when_to_come_back(files, sounds, pr
         await extract(stub, content)
 
 
-async def test_analysed_seconds_are_counted(service, stub, files):
+async def test_analysed_seconds_are_counted(service, stub, files, extract):
     running, _ = service
     await extract(stub, files.encode(np.zeros(22050), file_format="FLAC"))
     reader, writer = await asyncio.open_connection("127.0.0.1", running.metrics_port)
