@@ -65,6 +65,7 @@ $(STAMP): requirements/constraints.txt requirements/development.txt $(addsuffix 
 		-r requirements/development.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
 		-c requirements/constraints.txt $(addprefix -e ,$(patsubst clients/python,clients/python[live],$(DISTRIBUTIONS)))
+	@$(BIN)/python -c 'from librosa.feature import melspectrogram'  # numba compiles, once
 	@touch $@
 
 # --- use ---------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ def test_the_placement_is_float32_unless_another_type_is_named():
 
 
 def test_half_precision_gives_nearly_the_same_vectors():
-    pixels = np.random.default_rng(1).integers(0, 256, (3, 3, 300, 200), np.uint8)
+    pixels = np.random.default_rng(1).integers(0, 256, (1, 3, 300, 200), np.uint8)
     plain = load_catalog([EFFICIENTNET, ALIGNMENT])
     half = load_catalog([EFFICIENTNET, ALIGNMENT], dtype="bfloat16")
     for name in (EFFICIENTNET.source, ALIGNMENT.source):

@@ -29,7 +29,7 @@ async def run_schemathesis(gateway, folder, *options):
         "run",
         f"{gateway.http.base_url}/api/v1/openapi.json",
         *("--header", f"Cookie: chladni_session={gateway.draw_token()}"),
-        *("--max-examples", "15", "--seed", "7", "--checks", "all"),
+        *("--max-examples", "8", "--seed", "7", "--checks", "all"),
         *("--warnings", "off", "--no-color", *options),
         cwd=folder,
         stdout=asyncio.subprocess.PIPE,

@@ -68,8 +68,8 @@ def test_the_exported_directory_is_complete(alignment_directory):
         "sources": training["data"]["sources"],
     }
     assert sum(training["data"]["sources"].values()) == 288
-    assert training["recipe"]["steps"] == 40
-    assert "--pairs pairs.safetensors --steps 40" in training["command"]
+    assert training["recipe"]["steps"] == 30
+    assert "--pairs pairs.safetensors --steps 30" in training["command"]
     assert str(alignment_directory.parent) not in json.dumps(manifest)
     card = (alignment_directory / "README.md").read_text()
     assert training["command"] in card
