@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import mimetypes
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -86,9 +87,9 @@ class StaticFile:
 
 
 def page_routes() -> APIRouter:
-    """Return the routes of the page, ``/``, and of its files under ``/static``; read the files."""
+    """Return the routes of the page, ``/``, and of its files under ``/static``."""
     router = APIRouter(include_in_schema=False)
-    contents = read_folder(Path(str(files("chladni_gateway") / "web")))
+    contents = _page_files()
 
     def answer(path: str, request: Request) -> Response:
         if path not in contents:
@@ -106,6 +107,12 @@ def page_routes() -> APIRouter:
         return answer(path, request)
 
     return router
+
+
+@cache
+def _page_files() -> Mapping[str, StaticFile]:
+    """Return the files of the page, which one process reads and compresses once."""
+    return read_folder(Path(str(files("chladni_gateway") / "web")))
 
 
 def read_folder(folder: Path) -> Mapping[str, StaticFile]:
