@@ -6,11 +6,10 @@ import-linter checks which way imports point (`make verify-imports`); this modul
 from __future__ import annotations
 
 import ast
-import keyword
 import re
 import subprocess
-import tokenize
 from collections import defaultdict
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -66,9 +65,15 @@ def dotted(path):
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
+def nodes_of(path):
+    """The nodes of a module's syntax tree."""
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
 def imported_by(path):
     """The dotted names that a module imports, those under TYPE_CHECKING included."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -147,20 +152,36 @@ def words_of(identifier):
     return re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", identifier)
 
 
+def identifiers_of(path):
+    """The names in a module: what its syntax tree has as text, apart from constants."""
+    for node in nodes_of(path):
+        if not isinstance(node, ast.Constant):
+            for _, value in ast.iter_fields(node):
+                values = value if isinstance(value, list) else [value]
+                yield from (text for text in values if isinstance(text, str))
+
+
 def test_names_use_the_words_of_the_glossary():
     retired = retired_words()
     assert len(retired) > 20
     found = defaultdict(set)
     for path in MODULES:
-        with tokenize.open(path) as file:
-            names = {
-                token.string
-                for token in tokenize.generate_tokens(file.readline)
-                if token.type == tokenize.NAME and not keyword.iskeyword(token.string)
-            }
-        for name in (names | {path.stem}) - EXTERNAL_NAMES:
+        for name in {*identifiers_of(path), path.stem} - EXTERNAL_NAMES:
             for word in words_of(name):
                 if word.lower() in retired:
                     place = f"{path.relative_to(REPOSITORY)}: {name}"
                     found[f"{word.lower()} -> {retired[word.lower()]}"].add(place)
     assert found == {}
+
+
+def test_every_kind_of_name_is_looked_at(tmp_path):
+    path = tmp_path / "module.py"
+    path.write_text(
+        "import a.b as c\nfrom d import e\nclass F(g.h, i=j):\n    k: l = 1\n"
+        'async def m(n, /, o, *p, q: r = s, **t):\n    global u\n    v = lambda w: w\n    "x"\n'
+        "try:\n    pass\nexcept y as z:\n    pass\n"
+        "match aa:\n    case bb(cc=dd) | {**ee} | [*ff] as gg:\n        hh(ii=f'{jj} kk')  # ll\n"
+    )
+    names = {*identifiers_of(path)}
+    expected = {*"cdeFghijklmnopqrstuvwyz", "a.b", "aa", "bb", "cc", "dd", "ee", "ff", "gg", "hh", "ii", "jj"}
+    assert names == expected
