@@ -9,7 +9,6 @@ import io
 import grpc
 import numpy as np
 import pytest
-from google.protobuf.duration_pb2 import Duration
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -335,35 +334,3 @@ async def test_analysed_seconds_are_counted(service, stub, files, extract):
     }
     assert samples["chladni_audio_analysed_seconds_total", "FLAC"] == pytest.approx(1.0)
     assert samples["chladni_audio_work_in_progress", None] == 0
-
-
-def segment_config(**lengths):
-    options = audio_pb2.SegmentOptions(
-        **{name: Duration(nanos=round(seconds * 1e9)) for name, seconds in lengths.items()}
-    )
-    message = pcm_config()
-    message.config.segments.CopyFrom(options)
-    return message
-
-
-async def test_a_stream_of_segments(stub, sounds):
-    raw = sounds.chord(60, 64, 67, seconds=0.75).astype("<f4").tobytes()
-    ready, *responses = await stream_features(stub, segment_config(), pcm(raw[:20_000]), pcm(raw[20_000:]))
-    assert ready.ready.max_duration.ToSeconds() == 3600
-    segments = [response.segment for response in responses if response.HasField("segment")]
-    assert [segment.number for segment in segments][-1] == 2
-    assert segments[-1].heard.ToMilliseconds() == 750
-    assert (len(segments[-1].course), len(segments[-1].overall)) == (8, 24)
-    assert segments[-1].level > 0.5
-
-
-@pytest.mark.parametrize(
-    ("lengths", "field"),
-    [
-        ({"segment_duration": 0.01}, "config.segments.segment_duration"),
-        ({"update_interval": 0.5}, "config.segments.update_interval"),
-    ],
-)
-async def test_faulty_segments_are_refused(stub, lengths, field):
-    _, error = await refusal(stream_features(stub, segment_config(**lengths)))
-    assert [violation.field for violation in error.violations] == [field]

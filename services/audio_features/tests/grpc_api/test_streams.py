@@ -5,6 +5,7 @@ from __future__ import annotations
 import grpc
 import numpy as np
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import audio_feature_service_pb2_grpc as audio_grpc
@@ -189,3 +190,35 @@ async def test_a_stream_at_the_longest_length_ends_with_its_summary(
         assert summary.frame_count == decibels.shape[1]
         assert seconds_of(summary.duration) == 1.5
         assert summary.embedding == expected.embedding
+
+
+def segment_config(**lengths):
+    options = audio_pb2.SegmentOptions(
+        **{name: Duration(nanos=round(seconds * 1e9)) for name, seconds in lengths.items()}
+    )
+    message = pcm_config()
+    message.config.segments.CopyFrom(options)
+    return message
+
+
+async def test_a_stream_of_segments(stub, sounds):
+    raw = sounds.chord(60, 64, 67, seconds=0.75).astype("<f4").tobytes()
+    ready, *responses = await stream_features(stub, segment_config(), pcm(raw[:20_000]), pcm(raw[20_000:]))
+    assert ready.ready.max_duration.ToSeconds() == 3600
+    segments = [response.segment for response in responses if response.HasField("segment")]
+    assert [segment.number for segment in segments][-1] == 2
+    assert segments[-1].heard.ToMilliseconds() == 750
+    assert (len(segments[-1].course), len(segments[-1].overall)) == (8, 24)
+    assert segments[-1].level > 0.5
+
+
+@pytest.mark.parametrize(
+    ("lengths", "field"),
+    [
+        ({"segment_duration": 0.01}, "config.segments.segment_duration"),
+        ({"update_interval": 0.5}, "config.segments.update_interval"),
+    ],
+)
+async def test_faulty_segments_are_refused(stub, refusal, lengths, field):
+    _, error = await refusal(stream_features(stub, segment_config(**lengths)))
+    assert [violation.field for violation in error.violations] == [field]
