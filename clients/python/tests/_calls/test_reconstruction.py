@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chladni.audio.v1 import reconstruction_service_pb2 as reconstruction_pb2
-from chladni_fakes.reconstruction import PNG, WAV
+from chladni_fakes.scripted_gateway.reconstruction import PNG, WAV
 
 AUDIO = b"RIFF, or so"
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from chladni_fakes.reconstruction import PNG, WAV
+from chladni_fakes.scripted_gateway.reconstruction import PNG, WAV
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ UPLOADS = (
     "/api/v1/jobs",
     "/api/v1/spectrogram",
     "/api/v1/music",
+    "/api/v1/reconstruct",
     "/api/v1/prompts",
     "/api/v1/anomaly",
     "/api/v1/anomaly/normal-sets",

@@ -25,7 +25,7 @@ from chladni_fakes.audio_features import ScriptedAudioFeatures
 from chladni_fakes.image_generation import ScriptedImageGeneration
 from chladni_fakes.music import ScriptedMusic
 from chladni_fakes.prompts import ScriptedPrompts
-from chladni_fakes.reconstruction import ScriptedReconstruction
+from chladni_fakes.scripted_gateway.reconstruction import ScriptedReconstruction
 from chladni_fakes.similarity import ScriptedSimilarity
 from chladni_runtime.server.arrivals import Arrivals
 from chladni_runtime.server.interceptor import CallInterceptor

@@ -12,7 +12,7 @@ from chladni.audio.v1 import reconstruction_service_pb2_grpc as reconstruction_g
 from chladni.media.v1 import media_pb2
 from chladni_contract.errors import ChladniError, InvalidInputError, Reason
 from chladni_contract.status import from_rpc_error
-from chladni_fakes.reconstruction import PNG, WAV
+from chladni_fakes.scripted_gateway.reconstruction import PNG, WAV
 
 FIGURES = {"mse": 0.25, "mae": 0.5, "cosine": 0.75, "perceptual_similarity": 0.625}
 

@@ -20,7 +20,6 @@ from chladni.gateway.v1 import live_service_pb2_grpc as live_grpc
 from chladni.generation.v1 import moving_pb2
 from chladni.media.v1 import media_pb2
 from chladni.tensor.v1 import tensor_pb2
-from chladni_fakes.reconstruction import reconstruction_of
 from chladni_fakes.scripted_gateway.messages import (
     audio_properties,
     descriptors,
@@ -28,6 +27,7 @@ from chladni_fakes.scripted_gateway.messages import (
     raw_latents_of,
     rich_error,
 )
+from chladni_fakes.scripted_gateway.reconstruction import reconstruction_of
 from chladni_fakes.scripted_gateway.script import Script
 
 

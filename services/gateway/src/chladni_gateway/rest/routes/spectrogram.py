@@ -16,7 +16,7 @@ from chladni_gateway.domain.request import MAX_SIDE_PIXELS, MIN_SIDE_PIXELS, che
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.rest.forms.fields import TrueOrFalse, WholeNumber
 from chladni_gateway.rest.forms.uploads import FORMAT, QUALITY, FormatField, UploadForm
-from chladni_gateway.rest.openapi import API, image_content
+from chladni_gateway.rest.openapi import API, image_content, json_example
 from chladni_gateway.rest.requests import while_connected
 from chladni_gateway.rest.routes.responses import OF_A_SERVICE, OF_AN_UPLOAD, OF_THE_AUDIO, error_responses
 from chladni_runtime.execution.deadlines import Deadline
@@ -32,6 +32,21 @@ if TYPE_CHECKING:
 
 
 WAV_TYPE: Final = "audio/wav"
+
+
+_RECONSTRUCTION: Final = {
+    "model": "chladni-audio-autoencoder",
+    "model_digest": "ab" * 32,
+    "mse": 0.006,
+    "mae": 0.05,
+    "cosine": 0.985,
+    "perceptual_similarity": 0.74,
+    "window_seconds": 5.0,
+    "processing_seconds": 0.4,
+    "audio": "data:audio/wav;base64,UklGRg==",
+    "original_spectrogram": "data:image/png;base64,iVBORw0KGgo=",
+    "reconstructed_spectrogram": "data:image/png;base64,iVBORw0KGgo=",
+}
 
 
 class SpectrogramForm(UploadForm):
@@ -66,7 +81,7 @@ class ReconstructionForm(UploadForm):
     examples: ClassVar[Mapping[str, Any]] = {
         "figures": {
             "summary": "The figures alone",
-            "value": {"file": "voice.wav", "with_audio": "false", "with_spectrograms": "false"},
+            "value": {"file": "voice.wav", "with_audio": False, "with_spectrograms": False},
         }
     }
 
@@ -181,7 +196,12 @@ def reconstruction_routes(application: Application, *, uploads: UploadReader) ->
         operation_id="reconstructAudio",
         response_model=ReconstructionBody,
         responses={
-            200: {"content": {WAV_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
+            200: {
+                "content": {
+                    **json_example(_RECONSTRUCTION),
+                    WAV_TYPE: {"schema": {"type": "string", "format": "binary"}},
+                }
+            },
             **error_responses(OF_AN_UPLOAD, OF_A_SERVICE, OF_THE_AUDIO),
         },
         openapi_extra={"requestBody": ReconstructionForm.request_body()},
