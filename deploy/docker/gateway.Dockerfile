@@ -13,7 +13,7 @@ COPY protos/contract protos/contract
 COPY services/runtime services/runtime
 COPY services/gateway services/gateway
 RUN python -m pip --python /opt/chladni/bin/python install -c requirements/constraints.txt \
-    ./protos/gen/python ./protos/contract "./services/runtime[tracing]" "./services/gateway[redis,s3]"
+    ./protos/gen/python ./protos/contract "./services/runtime[tracing]" "./services/gateway[film,redis,s3]"
 COPY deploy/docker/sbom.py ./
 RUN /opt/chladni/bin/python sbom.py chladni/gateway 0.1.0 > /opt/chladni/sbom.cdx.json
 

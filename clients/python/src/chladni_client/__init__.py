@@ -71,10 +71,13 @@ from chladni_client.types.events import (
     Retrying,
     Started,
 )
-from chladni_client.types.films import Film, FilmFile, FilmPart, FilmState
 from chladni_client.types.images import CreatedImage, Image, ImageFormat, Priority, StoredImage
 from chladni_client.types.initial_latents import InitialLatentsOptions, LatentBasis, LatentCalibration
 from chladni_client.types.jobs import (
+    Film,
+    FilmFile,
+    FilmPart,
+    FilmState,
     Job,
     JobCancelled,
     JobError,

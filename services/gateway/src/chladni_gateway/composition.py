@@ -51,7 +51,7 @@ from chladni_gateway.domain.request import MAX_SEED
 from chladni_gateway.films import make_film_runner
 from chladni_gateway.grpc_api.anomaly_servicer import AnomalyServicer
 from chladni_gateway.grpc_api.audio_servicer import AudioServicer, LiveServicer, ReconstructionServicer
-from chladni_gateway.grpc_api.film_servicer import FilmServicer
+from chladni_gateway.grpc_api.films.servicer import FilmServicer
 from chladni_gateway.grpc_api.image_servicer import ImageServicer
 from chladni_gateway.grpc_api.job_servicer import JobServicer
 from chladni_gateway.grpc_api.music_servicer import MusicServicer

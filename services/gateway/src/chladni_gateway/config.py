@@ -338,12 +338,9 @@ class GatewaySettings(AccessSettings):
 
     film_folder: Path | None = Field(
         None,
-        description="Folder of the films, with their songs; films in the folder of the images if absent. "
-        "They are kept as long as images.",
+        description="Folder of the films and their songs; films in the folder of the images if absent.",
     )
-    max_films: int = Field(
-        16, ge=0, le=10_000, description="Films at most that wait or are worked on; 0 makes none."
-    )
+    max_films: int = Field(16, ge=0, le=10_000, description="Unfinished films at most; 0 makes none.")
     max_films_per_session: int = Field(
         8, ge=1, le=10_000, description="Films of one session kept at most, each up to some 300 MB."
     )

@@ -48,14 +48,14 @@ def make_film_runner(
         return None
     # These need the packages.
     from chladni_gateway.film import encoding  # noqa: PLC0415
-    from chladni_gateway.film.maker import SOUND_LIMITS, FilmMaker  # noqa: PLC0415
+    from chladni_gateway.film.maker import AUDIO_LIMITS, FilmMaker  # noqa: PLC0415
 
     def listing(server: AudioFeaturesClient | ImageGenerationClient) -> ModelListing:
         return ModelListing(server, lifetime_seconds=settings.model_listing_seconds, clock=time.monotonic)
 
     songs = SongClient(settings.audio_features_target, security=security)
     stack.push_async_callback(songs.close)
-    processes = ProcessPool(1, limits=SOUND_LIMITS, modules=[encoding.__name__])
+    processes = ProcessPool(1, limits=AUDIO_LIMITS, modules=[encoding.__name__])
     stack.push_async_callback(asyncio.to_thread, processes.close)
     servers = [(generator, listing(generator)) for generator in generators]
     return FilmRunner(

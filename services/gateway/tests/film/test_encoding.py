@@ -41,11 +41,11 @@ def write_segments(folder, counts, size=(64, 48)):
 
 
 def test_segments_and_sound_become_one_file_with_exact_times(tmp_path, song):
-    sound, target = tmp_path / "sound.m4a", tmp_path / "film.mp4"
-    encoding.extract_sound(song, sound, 2.0)
+    audio_path, target = tmp_path / "sound.m4a", tmp_path / "film.mp4"
+    encoding.extract_audio(song, audio_path, 2.0)
     encoding.join(
         write_segments(tmp_path, (10, 10, 4)),
-        sound,
+        audio_path,
         target,
         frames_per_second=RATE,
         metadata={"title": "A song", "comment": "Chladni: seed 7"},
@@ -69,9 +69,9 @@ def test_segments_and_sound_become_one_file_with_exact_times(tmp_path, song):
 
 
 def test_the_end_of_a_loops_sound_leads_to_its_beginning(tmp_path, song):
-    sound = tmp_path / "sound.m4a"
-    encoding.extract_loop_sound(song, sound, 0.5, 1.0)
-    with av.open(str(sound)) as heard:
+    audio_path = tmp_path / "sound.m4a"
+    encoding.extract_loop_audio(song, audio_path, 0.5, 1.0)
+    with av.open(str(audio_path)) as heard:
         samples = np.concatenate([frame.to_ndarray() for frame in heard.decode(audio=0)], axis=1)
     assert samples.shape[1] == pytest.approx(48000, abs=1024)
     assert np.sqrt(np.square(samples[0]).mean()) == pytest.approx(0.35, abs=0.03)
@@ -90,5 +90,5 @@ def test_what_holds_no_sound_is_an_error_of_the_caller(tmp_path):
     path = tmp_path / "song"
     path.write_bytes(b"no song" * 100)
     with pytest.raises(InvalidInputError):
-        encoding.extract_sound(path, tmp_path / "sound.m4a", 1.0)
+        encoding.extract_audio(path, tmp_path / "sound.m4a", 1.0)
     assert not (tmp_path / "sound.m4a").exists()

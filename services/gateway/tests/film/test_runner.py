@@ -149,5 +149,5 @@ async def test_films_are_removed_in_time(tmp_path, song):
     async with running(tmp_path / "films", maker) as runner:
         await ended(runner, await start(runner, song))
     async with running(tmp_path / "films", maker, retention_seconds=0.0) as runner:
-        await until(lambda: not runner.list_owned("me"))
-    assert not list((tmp_path / "films").iterdir())
+        await until(lambda: not list((tmp_path / "films").iterdir()))
+        assert runner.list_owned("me") == []

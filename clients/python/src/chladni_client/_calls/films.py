@@ -13,13 +13,13 @@ from google.protobuf.duration_pb2 import Duration
 from chladni.gateway.v1alpha1 import film_service_pb2 as film_pb2
 from chladni.gateway.v1alpha1 import film_service_pb2_grpc as film_grpc
 from chladni_client._calls.base import Calls
-from chladni_client._messages.film_results import PARTS, to_film
+from chladni_client._messages.job_results import PARTS, to_film
 from chladni_client._transport.retries import Attempts
 from chladni_client.errors import FaultError, TemporaryError
-from chladni_client.types.films import FilmPart
+from chladni_client.types.jobs import FilmPart
 
 if TYPE_CHECKING:
-    from chladni_client.types.films import Film
+    from chladni_client.types.jobs import Film
 
 _PIECE_BYTES: Final = 512 * 1024
 _UPLOAD_SECONDS: Final = 1800.0

@@ -18,7 +18,7 @@ from chladni_client.cli.display.text import shown
 from chladni_client.cli.failures import ExitStatus, reported_failures
 from chladni_client.cli.invocation import JsonOption, invocation_of, print_json
 from chladni_client.client import Client
-from chladni_client.types.films import Film, FilmPart, FilmState
+from chladni_client.types.jobs import Film, FilmPart, FilmState
 
 _DEFAULT_SEED: Final = 7
 

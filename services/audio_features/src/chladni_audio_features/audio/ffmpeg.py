@@ -41,6 +41,7 @@ from chladni_audio_features.audio.limits import (
     too_long,
 )
 from chladni_audio_features.audio.mixing import CancellationMeter, channels_last, mix_channels, to_float
+from chladni_audio_features.audio.packet_times import PacketTimes
 from chladni_contract.warnings import ServiceWarning, WarningReason, new_warning
 
 _PCM_TYPES: Final = ("s16", "s24", "s32", "f32", "f64")
@@ -58,11 +59,7 @@ _OPTIONS: Final = {"codec_whitelist": ",".join(sorted(CODECS)), "max_streams": "
 _WAV_OPTIONS: Final = {**_OPTIONS, "probesize": "4096"}
 """A WAV might hold other codecs that pass for PCM, and FFmpeg looks for them for 6 ms."""
 _BLOCK_FRAMES: Final = 65536
-_RUN_UP_SECONDS: Final = 1.0
-"""What is decoded before a part, so that decoders that look back have settled."""
-
-_LARGEST_DRIFT_SECONDS: Final = 0.5
-"""How far the timestamp of a packet may differ from the sum of the durations before it."""
+_RUN_UP_SECONDS: Final = 1.0  # Decoded before a part, so that decoders that look back have settled.
 _RESAMPLING_QUALITY: Final = "HQ"
 _KEEPING: Final = "keep what there is with `ffmpeg -i FILE audio.flac`"
 _CUT: Final = f"it is cut short or damaged: send the complete file, or {_KEEPING}"
@@ -199,11 +196,9 @@ class _Decoding:
         self._segments: list[tuple[int, list[npt.NDArray[np.float32]]]] = []
         self._packet_count = 0
         self._faults: list[float] = []  # seconds at which something could not be decoded
-        self._lost_seconds = 0.0
-        self._frame_seconds = 0.0
+        self._lost_seconds = self._frame_seconds = 0.0
         self._ended_early = False
-        self._timestamp_offset: float | None = None
-        self._has_jumped = False
+        self._times = PacketTimes(self._tick_seconds)
         self.meter = CancellationMeter()
 
     def run(self) -> None:
@@ -218,7 +213,7 @@ class _Decoding:
         for packet in self._packets():
             for frame in self._decode(packet):
                 self._take(frame)
-            self._note_timestamp(packet)
+            self._position = self._times.position_after(packet, self._position)
             if end is not None and self._position >= end:
                 has_ended = True
                 break
@@ -282,34 +277,11 @@ class _Decoding:
         last_start = self._part.start_seconds - _RUN_UP_SECONDS
         if not _RUN_UP_SECONDS <= self._position <= last_start or not packet.duration:
             return False
-        end = self._stamped(packet, self._position + packet.duration * self._tick_seconds)
+        end = self._times.end_of(packet, self._position + packet.duration * self._tick_seconds)
         if end > last_start:
             return False
-        self._position = end
-        self._has_jumped = True
+        self._position, self._times.has_jumped = end, True
         return True
-
-    def _note_timestamp(self, packet: Any) -> None:
-        """Note how far timestamps differ from positions; after packets that were passed over, follow them.
-
-        The first packet that is decoded after those gives other samples than in its place.
-        """
-        if self._has_jumped:
-            self._has_jumped = False
-            self._position = self._stamped(packet, self._position)
-        elif packet.pts is not None and packet.duration:
-            self._timestamp_offset = (packet.pts + packet.duration) * self._tick_seconds - self._position
-
-    def _stamped(self, packet: Any, end: float) -> float:
-        """Return where a packet ends by its timestamp, or as it was expected if that says nothing.
-
-        Durations of Vorbis, whose blocks vary, do not add up. Timestamps that jump, as between the links of a
-        chained file, say nothing.
-        """
-        if packet.pts is None or not packet.duration or self._timestamp_offset is None:
-            return end
-        stamped = float((packet.pts + packet.duration) * self._tick_seconds) - self._timestamp_offset
-        return stamped if abs(stamped - end) < _LARGEST_DRIFT_SECONDS else end
 
     def _decode(self, packet: Any) -> list[AudioFrame]:
         try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
+from chladni_contract.tensors import to_tensor
 from chladni_gateway.backends.audio_features import send_all
 from chladni_gateway.backends.messages import to_generate_request, to_generation_event, to_model_summaries
 from chladni_runtime.client.backend_client import BackendClient
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
     from chladni_gateway.domain.events import GenerationEvent
-    from chladni_gateway.domain.generation import GenerationRequest
+    from chladni_gateway.domain.generation import CourseWindow, GenerationRequest
     from chladni_gateway.domain.models import ModelSummary
     from chladni_gateway.domain.ports import ImageGenerator
     from chladni_gateway.models.catalog import ModelListing
@@ -54,9 +55,10 @@ class ImageGenerationClient(BackendClient["image_grpc.ImageGenerationServiceAsyn
             ChladniError: The service refused or failed.
         """
         async with self.call(deadline, caller=generation.caller) as (stub, options):
-            call = stub.GenerateImage(
-                to_generate_request(generation), timeout=options.timeout, metadata=options.metadata
-            )
+            request = to_generate_request(generation)
+            if (window := generation.conditioning.course_window) is not None:
+                request.conditioning.course_window.CopyFrom(_to_window_message(window))
+            call = stub.GenerateImage(request, timeout=options.timeout, metadata=options.metadata)
             try:
                 async for response in call:
                     if event := to_generation_event(response):
@@ -138,3 +140,16 @@ class ImageGenerationPool:
             if model.name == name
         ]
         return min(having, key=lambda entry: entry[:2])[2] if having else self._servers[0][0]
+
+
+def _to_window_message(window: CourseWindow) -> image_pb2.CourseWindow:
+    return image_pb2.CourseWindow(
+        centers=to_tensor(window.centers),
+        numbers=to_tensor(window.numbers),
+        course=to_tensor(window.course),
+        means=to_tensor(window.means),
+        growth=to_tensor(window.growth),
+        drift=window.drift,
+        level=window.level,
+        flash=window.flash,
+    )

@@ -17,7 +17,6 @@ from chladni.model.v1 import model_pb2
 from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.errors import FaultError, Reason
 from chladni_contract.provenance_messages import to_provenance, to_provenance_message
-from chladni_contract.tensors import to_tensor
 from chladni_contract.warnings import to_warning
 from chladni_gateway.domain.audio import (
     AudioClip,
@@ -41,13 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from chladni_gateway.domain.audio import FeatureSelection
-    from chladni_gateway.domain.generation import (
-        Conditioning,
-        CourseWindow,
-        GenerationRequest,
-        Origin,
-        PreviewRequest,
-    )
+    from chladni_gateway.domain.generation import Conditioning, GenerationRequest, Origin, PreviewRequest
     from chladni_gateway.domain.images import ImageEncoding
 
 _MEDIA_TYPES: Final = {
@@ -410,20 +403,6 @@ def _to_conditioning_message(conditioning: Conditioning) -> image_pb2.Conditioni
         initial_latents_weight=conditioning.initial_latents_weight,
         initial_image=to_image_message(image) if image else None,
         strength=conditioning.strength,
-        course_window=_to_window_message(conditioning.course_window) if conditioning.course_window else None,
-    )
-
-
-def _to_window_message(window: CourseWindow) -> image_pb2.CourseWindow:
-    return image_pb2.CourseWindow(
-        centers=to_tensor(window.centers),
-        numbers=to_tensor(window.numbers),
-        course=to_tensor(window.course),
-        means=to_tensor(window.means),
-        growth=to_tensor(window.growth),
-        drift=window.drift,
-        level=window.level,
-        flash=window.flash,
     )
 
 

@@ -88,7 +88,7 @@ class SegmentWriter:
 
 def join(
     segments: Sequence[Path],
-    sound: Path,
+    audio_path: Path,
     target: Path,
     *,
     frames_per_second: int,
@@ -98,7 +98,7 @@ def join(
 
     Args:
         segments: Files of `SegmentWriter`, in order.
-        sound: File of `extract_sound` or `extract_loop_sound`.
+        audio_path: File of `extract_audio` or `extract_loop_audio`.
         target: The file, which is there when it is whole.
         frames_per_second: Rate of the frames.
         metadata: Texts by name, such as the title.
@@ -106,7 +106,10 @@ def join(
     partial = target.with_name(f"{target.name}.partial")
     options = {"movflags": "+faststart+use_metadata_tags", "fflags": "+bitexact"}
     time_base = Fraction(1, frames_per_second)
-    with av.open(str(partial), "w", format="mp4", options=options) as output, av.open(str(sound)) as heard:
+    with (
+        av.open(str(partial), "w", format="mp4", options=options) as output,
+        av.open(str(audio_path)) as heard,
+    ):
         output.metadata.update(metadata)
         with av.open(str(segments[0])) as first:
             video = output.add_stream_from_template(first.streams.video[0])
@@ -136,7 +139,7 @@ def join(
     partial.replace(target)
 
 
-def extract_sound(song: Path, target: Path, duration_seconds: float) -> None:
+def extract_audio(song: Path, target: Path, duration_seconds: float) -> None:
     """Encode the sound of a whole song as AAC, exactly as long as its film.
 
     Raises:
@@ -152,7 +155,7 @@ def extract_sound(song: Path, target: Path, duration_seconds: float) -> None:
         writer.write(np.zeros((2, left), np.float32))
 
 
-def extract_loop_sound(song: Path, target: Path, start_seconds: float, duration_seconds: float) -> None:
+def extract_loop_audio(song: Path, target: Path, start_seconds: float, duration_seconds: float) -> None:
     """Encode the sound of a loop as AAC; its end fades into what precedes its beginning, without a click.
 
     Raises:
@@ -235,7 +238,7 @@ def _decoded(song: Path) -> Iterator[Floats]:
         InvalidInputError: The file holds no sound.
     """
     resampler = AudioResampler(format="fltp", layout="stereo", rate=AUDIO_RATE_HZ)
-    has_sound = False
+    has_audio = False
     try:
         with av.open(str(song)) as container:
             if not container.streams.audio:
@@ -248,12 +251,12 @@ def _decoded(song: Path) -> Iterator[Floats]:
                 for frame in frames:
                     frame.pts = None
                     for resampled in resampler.resample(frame):
-                        has_sound = True
+                        has_audio = True
                         yield resampled.to_ndarray().astype(np.float32)
             for resampled in resampler.resample(None):
                 yield resampled.to_ndarray().astype(np.float32)
     except FFmpegError:
-        if not has_sound:
+        if not has_audio:
             raise InvalidInputError(
                 Reason.CORRUPT_AUDIO, "The song cannot be decoded.", field="content"
             ) from None

@@ -49,7 +49,7 @@ ANALYSIS_SECONDS: Final = 1800.0
 _PIECE_BYTES: Final = 2**20
 _MODEL_SECONDS: Final = 30.0
 _ANALYSIS_SHARE: Final = 0.03
-SOUND_LIMITS: Final = ProcessLimits(cpu_seconds=120.0, wall_seconds=300.0, memory_bytes=512 * 1024 * 1024)
+AUDIO_LIMITS: Final = ProcessLimits(cpu_seconds=120.0, wall_seconds=300.0, memory_bytes=512 * 1024 * 1024)
 """What FFmpeg's libraries may take to read a song, in a process of their own: it is a file from anyone."""
 
 
@@ -168,9 +168,9 @@ class FilmMaker:
         source: KeySource,
         note: Callable[[], None],
     ) -> None:
-        sound = folder.sound(plan.part)
-        if not sound.exists():
-            await asyncio.to_thread(self._extract_sound, folder.song, sound, plan)
+        audio_path = folder.audio_file(plan.part)
+        if not audio_path.exists():
+            await asyncio.to_thread(self._extract_audio, folder.song, audio_path, plan)
         segments = [folder.segment(plan.part, number) for number in range(plan.segment_count)]
         made = next((number for number, path in enumerate(segments) if not path.exists()), len(segments))
         for _ in range(made * plan.segment_frames):
@@ -200,7 +200,7 @@ class FilmMaker:
         await asyncio.to_thread(
             encoding.join,
             segments,
-            sound,
+            audio_path,
             folder.file(plan.part),
             frames_per_second=plan.frames_per_second,
             metadata=_metadata(record),
@@ -228,12 +228,12 @@ class FilmMaker:
                     yield await asyncio.to_thread(_composed, plan, number, index, before, after)
                 before = after
 
-    def _extract_sound(self, song: Path, target: Path, plan: PartPlan) -> None:
+    def _extract_audio(self, song: Path, target: Path, plan: PartPlan) -> None:
         if plan.is_loop:
             arguments = (song, target, plan.audio_start_seconds, plan.duration_seconds)
-            self._processes.run(encoding.extract_loop_sound, *arguments)
+            self._processes.run(encoding.extract_loop_audio, *arguments)
         else:
-            self._processes.run(encoding.extract_sound, song, target, plan.duration_seconds)
+            self._processes.run(encoding.extract_audio, song, target, plan.duration_seconds)
 
 
 class _Steps:

@@ -170,7 +170,7 @@ class FilmFolder:
         """Return where the file of a part is."""
         return self.path / part.file_name
 
-    def sound(self, part: FilmPart) -> Path:
+    def audio_file(self, part: FilmPart) -> Path:
         """Return where the sound of a moving part is, encoded."""
         return self.path / f"{part.value}-sound.m4a"
 

@@ -23,7 +23,7 @@ import numpy as np
 import soundfile
 
 from chladni_client import Client
-from chladni_client.types.films import FilmPart, FilmState
+from chladni_client.types.jobs import FilmPart, FilmState
 from chladni_evaluation.film.figures import (
     contact_sheet,
     frame_digests,

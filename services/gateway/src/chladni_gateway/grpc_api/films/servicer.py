@@ -16,7 +16,7 @@ from chladni_gateway.domain.request import parse_request_id
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.film.planning import FilmPart
 from chladni_gateway.grpc_api.callers.sessions import caller_of, creating_session_of_call, session_of_call
-from chladni_gateway.grpc_api.films import PARTS, to_film_message, to_film_options
+from chladni_gateway.grpc_api.films.messages import PARTS, to_film_message, to_film_options
 from chladni_gateway.grpc_api.uploads import file_pieces
 from chladni_runtime.execution.heartbeats import with_heartbeats
 from chladni_runtime.server.validation import RequestValidator, read_first
