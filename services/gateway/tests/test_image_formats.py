@@ -1,4 +1,4 @@
-"""Images as JPEG and WebP: asked for, kept, fetched, listed and compared by both transports."""
+"""Images that are no PNG: asked for, kept, fetched, listed and compared by both transports."""
 
 from __future__ import annotations
 
@@ -16,6 +16,14 @@ from chladni_fakes import families
 FORMATS = pytest.mark.parametrize(
     ("name", "form", "suffix"),
     [("jpeg", media_pb2.IMAGE_FORMAT_JPEG, ".jpg"), ("webp", media_pb2.IMAGE_FORMAT_WEBP, ".webp")],
+)
+
+VECTOR_FORMATS = pytest.mark.parametrize(
+    ("name", "form", "media_type"),
+    [
+        ("svg", media_pb2.IMAGE_FORMAT_SVG, "image/svg+xml"),
+        ("pdf", media_pb2.IMAGE_FORMAT_PDF, "application/pdf"),
+    ],
 )
 
 
@@ -69,6 +77,30 @@ async def test_over_grpc_too(backends, gateway, name, form, suffix):
     assert image.headers["content-type"] == f"image/{name}"
 
 
+@VECTOR_FORMATS
+async def test_shapes_are_kept_and_fetched_as_they_were_asked_for(backends, gateway, name, form, media_type):
+    body = (await gateway.create(format=name, look="plate")).json()
+    assert body["format"] == name
+    [(asked, _)] = backends.image_generation.requests
+    assert (asked.options.encoding.format, asked.options.look) == (form, "plate")
+    image = await gateway.http.get(body["image_url"])
+    assert image.headers["content-type"] == media_type
+    assert json.loads(find_text(image.content))["seed"] == body["seed"]
+    assert len(list(gateway.settings.image_folder.glob(f"*.{name}"))) == 1
+    assert (await gateway.http.delete(f"/api/v1/images/{body['image_id']}")).status_code == 204
+    assert not list(gateway.settings.image_folder.glob(f"{body['image_id']}*"))
+    events = [event async for event in gateway.images.CreateImage(creation(form, look="plate"))]
+    assert events[-1].created.file.format == form
+
+
+@VECTOR_FORMATS
+async def test_a_spectrogram_has_no_shapes(gateway, error_of, name, form, media_type):
+    response = await gateway.http.post(
+        "/api/v1/spectrogram", files={"file": ("a.wav", b"RIFF")}, data={"format": name}
+    )
+    assert error_of(response)["violations"][0]["field"] == "format"
+
+
 async def test_only_the_last_part_of_a_recipe_is_lossy(backends, gateway):
     backends.audio_features.models.append(families.clap())
     backends.image_generation.models += [families.stable_diffusion(), families.audioldm()]
@@ -86,6 +118,7 @@ async def test_only_the_last_part_of_a_recipe_is_lossy(backends, gateway):
         ({"format": "gif"}, "format"),
         ({"quality": "80"}, "quality"),
         ({"format": "png", "quality": "80"}, "quality"),
+        ({"format": "svg", "quality": "80"}, "quality"),
         ({"format": "webp", "quality": "0"}, "quality"),
         ({"format": "webp", "quality": "101"}, "quality"),
     ],

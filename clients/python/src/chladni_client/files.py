@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from chladni_client.errors import InvalidInputError
 from chladni_contract.images.file_format import image_format_of
+from chladni_contract.images.vector_metadata import vector_format_of
 
 MAX_UPLOAD_BYTES: Final = 32 * 1024 * 1024
 """More than any server takes by default; protects from reading a huge file by mistake."""
@@ -153,17 +154,17 @@ class ImageFile:
 
     @property
     def format(self) -> str:
-        """Format of the file: ``png``, ``jpeg`` or ``webp``; empty if it is none of these."""
-        return image_format_of(self.content)
+        """Format of the file: ``png``, ``jpeg``, ``webp``, ``svg`` or ``pdf``; empty for any other."""
+        return image_format_of(self.content) or vector_format_of(self.content)
 
     @property
     def png(self) -> bytes:
         """The file, a PNG.
 
         Raises:
-            ValueError: It is a JPEG or a WebP, as was asked for.
+            ValueError: It has another format, as was asked for.
         """
-        if self.format in ("jpeg", "webp"):
+        if self.format not in ("png", ""):
             raise ValueError(f"the image is a {self.format.upper()} file; use its content")
         return self.content
 

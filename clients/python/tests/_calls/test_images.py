@@ -203,3 +203,16 @@ async def test_an_image_is_pinned_and_unpinned(async_client, script):
     assert (await async_client.pin_image(image_id)).is_pinned
     assert not (await async_client.pin_image(image_id, is_pinned=False)).is_pinned
     assert [request.unpin for request in script.requests] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "content"),
+    [("svg", media_pb2.IMAGE_FORMAT_SVG, b"<svg/>"), ("pdf", media_pb2.IMAGE_FORMAT_PDF, b"%PDF-1.4\n")],
+)
+async def test_a_plate_comes_as_shapes(async_client, script, name, number, content):
+    script.events[-1].created.file.content = content
+    image = await async_client.create_image(AUDIO, look="plate", image_format=name)
+    assert script.requests[0].options.encoding.format == number
+    assert image.format == name
+    with pytest.raises(ValueError, match=f"{name.upper()} file; use its content"):
+        assert image.png

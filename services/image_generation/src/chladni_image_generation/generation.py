@@ -190,11 +190,23 @@ class PreviewOptions:
 
 
 class ImageFormat(StrEnum):
-    """Formats of finished images, by their names in Pillow."""
+    """Formats of finished images; those of pixels by their names in Pillow."""
 
     PNG = "PNG"
     JPEG = "JPEG"
     WEBP = "WEBP"
+    SVG = "SVG"
+    PDF = "PDF"
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether it holds shapes, which have no resolution, and not pixels."""
+        return self in (ImageFormat.SVG, ImageFormat.PDF)
+
+    @property
+    def has_quality(self) -> bool:
+        """Whether it loses something, and how much can be chosen."""
+        return self in (ImageFormat.JPEG, ImageFormat.WEBP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +215,7 @@ class ImageEncoding:
 
     Attributes:
         format: Format of the file.
-        quality: Quality of JPEG and WebP, 1 to 100; without meaning for PNG, which is lossless.
+        quality: Quality of JPEG and WebP, 1 to 100; without meaning for the others, which lose nothing.
     """
 
     format: ImageFormat = ImageFormat.PNG

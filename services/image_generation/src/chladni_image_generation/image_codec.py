@@ -76,7 +76,8 @@ def encode_image(
         png_compression_level: Effort to make a PNG small, 0 to 9.
 
     Raises:
-        ValueError: The format is JPEG and the provenance has more than `MAX_JPEG_TEXT_BYTES` bytes.
+        ValueError: The format is JPEG and the provenance has more than `MAX_JPEG_TEXT_BYTES` bytes, or the
+            format is one of shapes (`vector_codec`).
     """
     image, output, text = Image.fromarray(pixels), io.BytesIO(), provenance.to_json()
     match encoding.format:
@@ -95,6 +96,8 @@ def encode_image(
             )
         case ImageFormat.WEBP:
             image.save(output, format="WEBP", quality=encoding.quality, exif=exif_of(text))
+        case _:
+            raise ValueError(f"{encoding.format} holds shapes, not pixels")
     return output.getvalue()
 
 

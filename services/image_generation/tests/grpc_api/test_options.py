@@ -20,6 +20,7 @@ from chladni.tensor.v1 import tensor_pb2
 from chladni_contract.descriptor_space import COMPONENT_COUNT, DESCRIPTOR_SPACE
 from chladni_contract.errors import InvalidFieldsError, Reason
 from chladni_contract.images.file_metadata import MAX_JPEG_TEXT_BYTES, find_text
+from chladni_contract.images.vector_metadata import vector_format_of
 from chladni_contract.provenance import Provenance
 from chladni_contract.provenance_messages import parse_provenance, to_provenance
 from chladni_contract.status import from_rpc_error
@@ -99,6 +100,35 @@ async def test_a_cached_image_comes_in_every_format(stub):
     assert [answer.reused for answer in answers] == [False, True, True, True, True]
     assert answers[1].image.content == answers[3].image.content
     assert answers[0].image.content == answers[4].image.content
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(
+    ("number", "name"), [(media_pb2.IMAGE_FORMAT_SVG, "svg"), (media_pb2.IMAGE_FORMAT_PDF, "pdf")]
+)
+async def test_a_plate_is_shapes_too_of_its_size_with_its_provenance(stub, number, name):
+    encoding = media_pb2.ImageEncoding(format=number)
+    answer = await completed_of(stub, options_of(encoding=encoding, look="plate"))
+    assert answer.image.format == number
+    assert vector_format_of(answer.image.content) == name
+    assert to_provenance(answer.provenance) == parse_provenance(find_text(answer.image.content))
+    assert answer.provenance.look == "plate"
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("look", ["", "landscape", "auto", "plate:2,water:1"])
+async def test_other_looks_are_no_shapes(stub, look):
+    encoding = media_pb2.ImageEncoding(format=media_pb2.IMAGE_FORMAT_SVG)
+    error = await error_of(stub, message_for(options_of(encoding=encoding, look=look)))
+    assert [violation.field for violation in error.violations] == ["options.encoding.format"]
+    assert "only images of the look plate alone" in error.violations[0].description
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_shapes_have_no_quality(stub):
+    encoding = media_pb2.ImageEncoding(format=media_pb2.IMAGE_FORMAT_PDF, quality=90)
+    error = await error_of(stub, message_for(options_of(encoding=encoding, look="plate")))
+    assert [violation.field for violation in error.violations] == ["options.encoding.quality"]
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -208,7 +208,7 @@ class ScriptedImageGeneration(image_grpc.ImageGenerationServiceServicer):
         if self.carries_provenance:
             content = with_text(content, "chladni", json.dumps(facts))
         image = png_message(content, facts["width_pixels"], facts["height_pixels"])
-        if options.encoding.format in {media_pb2.IMAGE_FORMAT_JPEG, media_pb2.IMAGE_FORMAT_WEBP}:
+        if options.encoding.format not in {media_pb2.IMAGE_FORMAT_UNSPECIFIED, media_pb2.IMAGE_FORMAT_PNG}:
             image.content = file_with_text(options.encoding.format, json.dumps(facts))
             image.format = options.encoding.format
         return image_pb2.GenerationCompleted(

@@ -9,6 +9,7 @@ from typing import Final
 
 from chladni.media.v1 import media_pb2
 from chladni_contract.images.file_metadata import exif_of
+from chladni_contract.images.vector_metadata import provenance_element
 
 _END: Final = b"IEND"
 
@@ -36,7 +37,11 @@ def with_text(png: bytes, keyword: str, text: str) -> bytes:
 
 
 def file_with_text(form: media_pb2.ImageFormat, text: str) -> bytes:
-    """Return a JPEG or WebP that carries a text in its Exif and has no pixels."""
+    """Return a file of any format but PNG that carries a text and shows nothing."""
+    if form == media_pb2.IMAGE_FORMAT_SVG:
+        return f"<svg><metadata>{provenance_element(text)}</metadata></svg>".encode()
+    if form == media_pb2.IMAGE_FORMAT_PDF:
+        return b"%PDF-1.4\n" + provenance_element(text).encode()
     exif = exif_of(text)
     if form == media_pb2.IMAGE_FORMAT_JPEG:
         return b"\xff\xd8\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + b"\xff\xd9"

@@ -68,6 +68,8 @@ _IMAGE_FORMATS: Final = {
     ImageFormat.PNG: media_pb2.IMAGE_FORMAT_PNG,
     ImageFormat.JPEG: media_pb2.IMAGE_FORMAT_JPEG,
     ImageFormat.WEBP: media_pb2.IMAGE_FORMAT_WEBP,
+    ImageFormat.SVG: media_pb2.IMAGE_FORMAT_SVG,
+    ImageFormat.PDF: media_pb2.IMAGE_FORMAT_PDF,
 }
 _COLORMAPS: Final = {
     Colormap.VIRIDIS: audio_pb2.COLORMAP_VIRIDIS,

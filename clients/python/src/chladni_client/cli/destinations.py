@@ -22,6 +22,8 @@ _FORMATS: Final = {
     ".jpg": ImageFormat.JPEG,
     ".jpeg": ImageFormat.JPEG,
     ".webp": ImageFormat.WEBP,
+    ".svg": ImageFormat.SVG,
+    ".pdf": ImageFormat.PDF,
 }
 _HINT: Final = "'--output'"
 
@@ -67,8 +69,8 @@ def is_file_name(output: Path) -> bool:
         return True  # a pipe or a device takes what comes
     if output.suffix:
         raise typer.BadParameter(
-            f"{str(output)!r} ends in {output.suffix!r}: images are written as .png, .jpg or .webp, or into "
-            "a folder (make it first if its name has a dot)",
+            f"{str(output)!r} ends in {output.suffix!r}: images are written as .png, .jpg or .webp (those of "
+            "the look plate also as .svg or .pdf), or into a folder (make it first if its name has a dot)",
             param_hint=_HINT,
         )
     return False

@@ -13,7 +13,7 @@ def read_provenance(source: FileSource) -> Provenance:
     """Return how an image was made.
 
     Args:
-        source: A PNG, JPEG or WebP: its path, its bytes, or an open binary file.
+        source: A PNG, JPEG, WebP, SVG or PDF: its path, its bytes, or an open binary file.
 
     Raises:
         ProvenanceError: It is none of these, is damaged, or carries no provenance.
@@ -26,12 +26,13 @@ def provenance_of(upload: Upload) -> Provenance:
     """Return how an image was made, as `read_provenance` does, from a file that has been read.
 
     Raises:
-        ProvenanceError: It is no PNG, JPEG or WebP, is damaged, or carries no provenance.
+        ProvenanceError: It is no such file, is damaged, or carries no provenance.
     """
     name = upload.display_name or "The image"
     if not can_carry_text(upload.content):
         raise ProvenanceError(
-            f"{name} is not a PNG, JPEG or WebP; only those that Chladni writes tell how they were made.",
+            f"{name} is not a PNG, JPEG, WebP, SVG or PDF; only those that Chladni writes tell how they were "
+            "made.",
             reason="INVALID_IMAGE",
         )
     try:

@@ -27,6 +27,9 @@ class ImageFormat(StrEnum):
     """Lossless; what `reproduce_image` compares."""
     JPEG = "jpeg"
     WEBP = "webp"
+    SVG = "svg"
+    """Shapes, exact at any size; only of images of a plate alone (``look="plate"``), as is PDF."""
+    PDF = "pdf"
 
 
 @dataclass(frozen=True, slots=True)

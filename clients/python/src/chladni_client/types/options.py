@@ -58,7 +58,7 @@ class CreationOptions(TypedDict, total=False):
         start_seconds: Where the part of the audio that is meant begins; the beginning if absent. Audio may be
             longer than a part, which has the limits of whole audio.
         end_seconds: Where that part ends, from the beginning of the audio; the audio's end if absent.
-        image_format: How the image is encoded; PNG if absent.
+        image_format: How the image is encoded; PNG if absent. SVG and PDF go with the look "plate" alone.
         quality: Quality of JPEG and WebP, 1 to 100; 90 if absent.
     """
 

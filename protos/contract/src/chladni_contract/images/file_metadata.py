@@ -2,6 +2,7 @@
 
     PNG         a text chunk (``tEXt``, ``zTXt`` or ``iTXt``) with the keyword ``chladni``
     JPEG, WebP  Exif's UserComment, ``chladni:`` and the text
+    SVG, PDF    an XML element (`vector_metadata`)
 
 PNG (https://www.w3.org/TR/png-3/) is a sequence of chunks: length, type, data, CRC-32. JPEG (ITU-T T.81) is a
 sequence of segments: marker, length, data; WebP (RFC 9649) one of chunks: type, length, data. Exif (CIPA
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from chladni_contract.images.file_format import PNG_SIGNATURE, image_format_of
+from chladni_contract.images.vector_metadata import find_element_text, vector_format_of
 
 PNG_KEYWORD: Final = "chladni"
 """Keyword of the text chunk of a PNG."""
@@ -37,12 +39,12 @@ _START_OF_SCAN, _END_OF_IMAGE, _APP1 = 0xDA, 0xD9, 0xE1
 
 
 def can_carry_text(image: bytes) -> bool:
-    """Return whether bytes begin like a PNG, a JPEG or a WebP."""
-    return bool(image_format_of(image))
+    """Return whether bytes begin like a PNG, a JPEG, a WebP, an SVG or a PDF."""
+    return bool(image_format_of(image) or vector_format_of(image))
 
 
 def find_text(image: bytes) -> str | None:
-    """Return the text that a PNG, JPEG or WebP carries; `None` if it carries none.
+    """Return the text that a PNG, JPEG, WebP, SVG or PDF carries; `None` if it carries none.
 
     Raises:
         ValueError: The file is damaged.
@@ -56,7 +58,7 @@ def find_text(image: bytes) -> str | None:
             case "webp":
                 return next(_exif_texts(_webp_exif_blocks(image)), None)
             case _:
-                return None
+                return find_element_text(image) if vector_format_of(image) else None
     except (struct.error, zlib.error) as error:
         raise ValueError(f"the file is damaged: {error}") from error
 

@@ -48,6 +48,8 @@ _MEDIA_TYPES: Final = {
     media_pb2.IMAGE_FORMAT_PNG: ImageFormat.PNG.media_type,
     media_pb2.IMAGE_FORMAT_JPEG: ImageFormat.JPEG.media_type,
     media_pb2.IMAGE_FORMAT_WEBP: ImageFormat.WEBP.media_type,
+    media_pb2.IMAGE_FORMAT_SVG: ImageFormat.SVG.media_type,
+    media_pb2.IMAGE_FORMAT_PDF: ImageFormat.PDF.media_type,
 }
 _IMAGE_FORMATS: Final = {media_type: number for number, media_type in _MEDIA_TYPES.items()}
 _LATENT_BASES: Final = {

@@ -20,16 +20,37 @@ class ImageFormat(StrEnum):
     PNG = "png"
     JPEG = "jpeg"
     WEBP = "webp"
+    SVG = "svg"
+    PDF = "pdf"
 
     @property
     def media_type(self) -> str:
         """Media type of its files."""
-        return f"image/{self.value}"
+        match self:
+            case ImageFormat.SVG:
+                return "image/svg+xml"
+            case ImageFormat.PDF:
+                return "application/pdf"
+            case _:
+                return f"image/{self.value}"
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether it holds shapes, which have no resolution, and not pixels."""
+        return self in (ImageFormat.SVG, ImageFormat.PDF)
+
+    @property
+    def has_quality(self) -> bool:
+        """Whether it loses something, and how much can be chosen."""
+        return self in (ImageFormat.JPEG, ImageFormat.WEBP)
 
     @property
     def suffix(self) -> str:
         """End of the names of its files."""
         return ".jpg" if self is ImageFormat.JPEG else f".{self.value}"
+
+
+PIXEL_FORMATS: Final = tuple(form for form in ImageFormat if not form.is_vector)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

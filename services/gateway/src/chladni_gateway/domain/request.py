@@ -11,7 +11,7 @@ from uuid import UUID
 from chladni_contract.errors import InvalidInputError, Reason
 from chladni_gateway.domain.audio import AudioClip
 from chladni_gateway.domain.generation import GenerationSettings, PreviewRequest
-from chladni_gateway.domain.images import ImageEncoding, ImageFormat, parse_uuid
+from chladni_gateway.domain.images import ImageEncoding, parse_uuid
 from chladni_gateway.domain.recipe_options import NoiseMode, RecipeOptions
 from chladni_runtime.server.validation import RequestValidator
 
@@ -214,11 +214,11 @@ def check_encoding(validator: RequestValidator, encoding: ImageEncoding) -> None
     quality = encoding.quality
     if quality is None:
         return
-    if encoding.format is ImageFormat.PNG:
+    if not encoding.format.has_quality:
         validator.check(
             QUALITY_FIELD,
             valid=False,
-            description="does not go with PNG, which is lossless; leave it out.",
+            description=f"does not go with {encoding.format.upper()}, which loses nothing; leave it out.",
             metadata={"value": quality},
         )
     else:

@@ -57,6 +57,8 @@ _FORMATS: Final = {
     media_pb2.IMAGE_FORMAT_PNG: ImageFormat.PNG,
     media_pb2.IMAGE_FORMAT_JPEG: ImageFormat.JPEG,
     media_pb2.IMAGE_FORMAT_WEBP: ImageFormat.WEBP,
+    media_pb2.IMAGE_FORMAT_SVG: ImageFormat.SVG,
+    media_pb2.IMAGE_FORMAT_PDF: ImageFormat.PDF,
 }
 _OPTIONS: Final = frozenset(field.name for field in generation_pb2.GenerationOptions.DESCRIPTOR.fields)
 _FLOAT_BYTES: Final = 4

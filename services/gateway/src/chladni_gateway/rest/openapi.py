@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from chladni_gateway.domain.images import ImageFormat
@@ -232,10 +233,10 @@ def json_example(value: object) -> dict[str, Any]:
     return {"application/json": {"example": value}}
 
 
-def image_content() -> dict[str, Any]:
-    """Return the content of an answer that is an image file."""
+def image_content(formats: Iterable[ImageFormat] = ImageFormat) -> dict[str, Any]:
+    """Return the content of an answer that is an image file of one of some formats."""
     schema = {"type": "string", "format": "binary"}
-    return {form.media_type: {"schema": schema} for form in ImageFormat}
+    return {form.media_type: {"schema": schema} for form in formats}
 
 
 def event_stream_content(*names: str) -> dict[str, Any]:

@@ -188,7 +188,8 @@ class Engine:
             FaultError: The model failed on this request.
         """
         token.check("before the request was queued")
-        is_shared = use_cache and self._limits.cache_bytes > 0
+        # Shapes cannot be made of the pixels that identical requests share.
+        is_shared = use_cache and self._limits.cache_bytes > 0 and not encoding.format.is_vector
         content = content_key(request) if is_shared or (use_cache and self._has_checkpoints) else None
         key = content if is_shared else None
         finished = self._cache.get(key) if key else None

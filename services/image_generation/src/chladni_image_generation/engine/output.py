@@ -12,12 +12,14 @@ from chladni_contract.errors import FaultError, Reason
 from chladni_image_generation.engine.cache import FinishedImage
 from chladni_image_generation.generation import PNG, Completed
 from chladni_image_generation.image_codec import encode_image, transcode_png
+from chladni_image_generation.vector_codec import encode_vector
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from chladni_contract.errors import ChladniError
+    from chladni_contract.provenance import Provenance
     from chladni_image_generation.engine.cache import ImageCache
     from chladni_image_generation.engine.provenance import ProvenanceRecorder
     from chladni_image_generation.engine.tracking import TrackedRequest
@@ -69,7 +71,7 @@ class OutputEncoder:
         started_at = self._clock()
         try:
             content = await loop.run_in_executor(
-                self._threads, encode_image, pixels, provenance, encoding, self._png_compression_level
+                self._threads, self._file_of, tracked, pixels, provenance, encoding
             )
         except Exception:  # noqa: BLE001 - whatever happened, the callers hear of it
             _log.exception("an image could not be encoded")
@@ -81,6 +83,20 @@ class OutputEncoder:
         return Completed(
             content, provenance, queue_seconds, self._clock() - tracked.begun_at, encoding=encoding
         )
+
+    def _file_of(
+        self,
+        tracked: TrackedRequest,
+        pixels: NDArray[np.uint8],
+        provenance: Provenance,
+        encoding: ImageEncoding,
+    ) -> bytes:
+        if not encoding.format.is_vector:
+            return encode_image(pixels, provenance, encoding, self._png_compression_level)
+        sampler = tracked.execution.sampler
+        if sampler is None or sampler.draw is None:
+            raise ValueError(f"there are no shapes of the look {tracked.request.look!r}")
+        return encode_vector(sampler.draw(), provenance, encoding.format)
 
     async def convert(self, completed: Completed, encoding: ImageEncoding) -> Completed:
         """Return an image in the encoding that one of its callers wants.

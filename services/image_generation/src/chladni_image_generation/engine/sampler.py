@@ -49,6 +49,7 @@ class Sampler:
         self._entries: list[StageEntry] = []
         self._steps_of_stage = 0
         self.finish = plan.finish
+        self.draw = plan.draw
         self.latents = plan.latents
         self.clean_estimate = plan.latents
         self.total_steps = sum(len(stage.timesteps) for stage in plan.stages)

@@ -32,6 +32,8 @@ _FORMATS: Final = {
     media_pb2.IMAGE_FORMAT_PNG: ImageFormat.PNG,
     media_pb2.IMAGE_FORMAT_JPEG: ImageFormat.JPEG,
     media_pb2.IMAGE_FORMAT_WEBP: ImageFormat.WEBP,
+    media_pb2.IMAGE_FORMAT_SVG: ImageFormat.SVG,
+    media_pb2.IMAGE_FORMAT_PDF: ImageFormat.PDF,
 }
 _FORMAT_NUMBERS: Final = {image_format: number for number, image_format in _FORMATS.items()}
 _OWN_METADATA_BYTES: Final = 4096
@@ -122,7 +124,8 @@ def check_options(
         description="is no known priority; omit it.",
     )
     _check_previews(validator, message.previews)
-    check_encoding(validator, message.encoding)
+    check_encoding(validator, message.encoding, allows_vectors=True)
+    _check_vector_format(validator, message.encoding, options.look, model)
 
 
 def check_jpeg_metadata(validator: RequestValidator, message: image_pb2.GenerateImageRequest) -> None:
@@ -202,19 +205,52 @@ def _check_previews(validator: RequestValidator, previews: generation_pb2.Previe
 
 
 def check_encoding(
-    validator: RequestValidator, encoding: media_pb2.ImageEncoding, *, field: str = "options.encoding"
+    validator: RequestValidator,
+    encoding: media_pb2.ImageEncoding,
+    *,
+    field: str = "options.encoding",
+    allows_vectors: bool = False,
 ) -> None:
     """Report to the validator what is wrong with the encoding that a field asks for."""
-    is_known = encoding.format in _FORMATS
-    validator.check(f"{field}.format", valid=is_known, description="must be PNG, JPEG or WEBP, or absent.")
+    image_format = _FORMATS.get(encoding.format)
+    is_known = image_format is not None and (allows_vectors or not image_format.is_vector)
+    names = "PNG, JPEG, WEBP, SVG or PDF" if allows_vectors else "PNG, JPEG or WEBP"
+    validator.check(f"{field}.format", valid=is_known, description=f"must be {names}, or absent.")
     if not encoding.HasField("quality"):
         return
     validator.check(
         f"{field}.quality",
-        valid=not is_known or _FORMATS[encoding.format] is not ImageFormat.PNG,
-        description="is not allowed with PNG, which is lossless; leave it out, or ask for JPEG or WebP.",
+        valid=image_format is None or image_format.has_quality,
+        description=f"is not allowed with {image_format}, which loses nothing; leave it out, or ask for JPEG "
+        "or WebP.",
     )
     validator.check_range(f"{field}.quality", encoding.quality, minimum=1, maximum=100)
+
+
+def _check_vector_format(
+    validator: RequestValidator, encoding: media_pb2.ImageEncoding, look: str, model: ModelDescription
+) -> None:
+    """Report to the validator if shapes are wanted of a look that is not made of them."""
+    image_format = _FORMATS.get(encoding.format)
+    if image_format is None or not image_format.is_vector:
+        return
+    offered = " or ".join(sorted(model.vector_looks))
+    try:
+        shares = parse_looks(look, model.looks) if model.looks else None
+    except ValueError:
+        return  # `_check_look` has reported it
+    validator.check(
+        "options.encoding.format",
+        valid=shares is not None and len(shares) == 1 and model.vector_looks.issuperset(shares),
+        description=(
+            f"is {image_format}, which only images of the look {offered} alone have; ask for that look, or "
+            "for PNG, JPEG or WebP."
+            if offered
+            else f"is {image_format}, which images of model {model.id!r} are never; ask for PNG, JPEG or "
+            "WebP."
+        ),
+        metadata={"value": str(image_format), "allowed": offered},
+    )
 
 
 def _check_upscale(validator: RequestValidator, options: ImageOptions, model: ModelDescription) -> None:

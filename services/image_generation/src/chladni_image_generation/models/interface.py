@@ -13,6 +13,7 @@ from torch import Tensor
 
 from chladni_contract.errors import ChladniError, Reason
 from chladni_image_generation.generation import GenerationRequest
+from chladni_image_generation.vector_image import VectorImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class ModelDescription:
             say; `None` if it has no refiner.
         text_reader: How much of a text it reads; `None` if it takes none.
         looks: Looks that it has, the default one first; empty if it has one way to show a sound.
+        vector_looks: Those of which it draws shapes, too, each alone.
     """
 
     id: str
@@ -112,6 +114,7 @@ class ModelDescription:
     default_refiner_start: float | None = None
     text_reader: TextReader | None = field(default=None, compare=False, repr=False)
     looks: tuple[str, ...] = ()
+    vector_looks: frozenset[str] = frozenset()
 
     def latent_shape_of(
         self, width_pixels: int, height_pixels: int, *, upscale: int = 1
@@ -191,11 +194,13 @@ class GenerationPlan:
         stages: Its stages, at least one.
         finish: From the decoded pixels (height, width, 3) of this image to those that callers get, and from
             those of its previews. It depends on the request alone, not on who shared a call.
+        draw: Draws the same image as shapes, on any thread; `None` if there are none of its look.
     """
 
     latents: Tensor
     stages: tuple[DenoisingStage, ...]
     finish: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] = _finished
+    draw: Callable[[], VectorImage] | None = None
 
 
 class ImagesWithheldError(ChladniError):

@@ -66,8 +66,9 @@ def create(
             "--output",
             "-o",
             metavar="PATH",
-            help="File that ends in .png, .jpg or .webp, a folder, or - for standard output. Without it: "
-            "AUDIO's name with .png, in this folder. An existing file is replaced.",
+            help="File that ends in .png, .jpg or .webp (with --look plate also .svg or .pdf), a folder, or "
+            "- for standard output. Without it: AUDIO's name with .png, in this folder. An existing file is "
+            "replaced.",
         ),
     ] = None,
     recipe: RecipeOption = "",

@@ -15,7 +15,7 @@ from chladni_gateway.domain.audio import InitialLatents
 from chladni_gateway.domain.request import MAX_LATENT_VALUES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from enum import StrEnum
 
 _SHOWN_CHARACTERS: Final = 32
@@ -43,12 +43,13 @@ def _written_as(pattern: str, meaning: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def one_of(choices: type[StrEnum]) -> BeforeValidator:
-    """Return a check that a text is one of the values of an enumeration."""
+def one_of(choices: Iterable[StrEnum]) -> BeforeValidator:
+    """Return a check that a text is one of some values of an enumeration, or of all."""
+    values = tuple(choices)
 
     def check(text: str) -> str:
-        if text not in set(choices):
-            raise ValueError(f"is {text[:_SHOWN_CHARACTERS]!r}, must be {' or '.join(choices)}.")
+        if text not in values:
+            raise ValueError(f"is {text[:_SHOWN_CHARACTERS]!r}, must be {' or '.join(values)}.")
         return text
 
     return BeforeValidator(check)

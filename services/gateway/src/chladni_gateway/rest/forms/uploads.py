@@ -23,7 +23,7 @@ from chladni_contract.errors import (
     Reason,
 )
 from chladni_gateway.domain.audio import AudioClip
-from chladni_gateway.domain.images import ImageFormat
+from chladni_gateway.domain.images import PIXEL_FORMATS, ImageFormat
 from chladni_gateway.domain.request import MAX_QUALITY, clip_too_large
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.rest.forms.fields import MAX_ARRAY_FILE_BYTES, Number, one_of
@@ -63,7 +63,15 @@ _CUT_SECONDS: Final = 120.0
 FormatField = Annotated[
     ImageFormat, one_of(ImageFormat), WithJsonSchema({"type": "string", "enum": [*ImageFormat]})
 ]
-FORMAT: Any = Field(ImageFormat.PNG, description="Format of the image's file.", examples=["webp"])
+PixelFormatField = Annotated[
+    ImageFormat, one_of(PIXEL_FORMATS), WithJsonSchema({"type": "string", "enum": [*PIXEL_FORMATS]})
+]
+FORMAT: Any = Field(
+    ImageFormat.PNG,
+    description="Format of the image's file. SVG and PDF, exact at any size, only with look=plate.",
+    examples=["webp"],
+)
+PIXEL_FORMAT: Any = Field(ImageFormat.PNG, description="Format of the image's file.", examples=["webp"])
 QUALITY: Any = Field(
     None,
     description="Quality of a JPEG or WebP. Absent: 90.",

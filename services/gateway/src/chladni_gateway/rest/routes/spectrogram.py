@@ -10,12 +10,12 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from chladni_gateway.domain.audio import AudioReconstruction, ReconstructionOptions
-from chladni_gateway.domain.images import ImageEncoding
+from chladni_gateway.domain.images import PIXEL_FORMATS, ImageEncoding
 from chladni_gateway.domain.ports import SpectrogramSize
 from chladni_gateway.domain.request import MAX_SIDE_PIXELS, MIN_SIDE_PIXELS, check_clip, check_encoding
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.rest.forms.fields import TrueOrFalse, WholeNumber
-from chladni_gateway.rest.forms.uploads import FORMAT, QUALITY, FormatField, UploadForm
+from chladni_gateway.rest.forms.uploads import PIXEL_FORMAT, QUALITY, PixelFormatField, UploadForm
 from chladni_gateway.rest.openapi import API, image_content, json_example
 from chladni_gateway.rest.requests import while_connected
 from chladni_gateway.rest.routes.responses import OF_A_SERVICE, OF_AN_UPLOAD, OF_THE_AUDIO, error_responses
@@ -71,7 +71,7 @@ class SpectrogramForm(UploadForm):
         examples=[256],
         json_schema_extra={"minimum": MIN_SIDE_PIXELS, "maximum": MAX_SIDE_PIXELS, "default": 512},
     )
-    format: FormatField = FORMAT
+    format: PixelFormatField = PIXEL_FORMAT
     quality: WholeNumber = QUALITY
 
 
@@ -156,7 +156,7 @@ def spectrogram_routes(application: Application, *, uploads: UploadReader) -> AP
         operation_id="renderSpectrogram",
         response_class=Response,
         responses={
-            200: {"description": "The spectrogram.", "content": image_content()},
+            200: {"description": "The spectrogram.", "content": image_content(PIXEL_FORMATS)},
             **error_responses(OF_AN_UPLOAD, OF_A_SERVICE, OF_THE_AUDIO),
         },
         openapi_extra={"requestBody": SpectrogramForm.request_body()},

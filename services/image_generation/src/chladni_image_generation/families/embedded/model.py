@@ -29,7 +29,9 @@ from chladni_image_generation.families.embedded.correspondences import parameter
 from chladni_image_generation.families.embedded.detail_planes import draw_detail_planes
 from chladni_image_generation.families.embedded.detailer import DETAILER_FOLDER, Detailer
 from chladni_image_generation.families.embedded.guide import GUIDE_CHANNELS
+from chladni_image_generation.families.embedded.looks.canvas import Canvas
 from chladni_image_generation.families.embedded.looks.mixture import (
+    DRAWERS,
     LANDSCAPE,
     LOOKS,
     needs_denoiser,
@@ -118,15 +120,25 @@ class EmbeddedModel:
             self.null_condition(shape) if request.is_guided else None,
             step_options(scheduler, generator),
         )
+        grids = grids_of_noise(composing_noise[None])[0]
+        shares = parse_looks(request.look, LOOKS) or shares_of_audio(descriptors)
+        full_size = (request.height_pixels * request.upscale, request.width_pixels * request.upscale)
         finish = partial(
             self._finish,
             embedding=descriptors,
-            grids=grids_of_noise(composing_noise[None])[0],
-            shares=parse_looks(request.look, LOOKS) or shares_of_audio(descriptors),
-            full_size=(request.height_pixels * request.upscale, request.width_pixels * request.upscale),
+            grids=grids,
+            shares=shares,
+            full_size=full_size,
             moving=moving,
         )
-        return GenerationPlan(noise * getattr(scheduler, "init_noise_sigma", 1.0), (stage,), finish)
+        height, width = full_size
+        drawer = DRAWERS.get(next(iter(shares))) if len(shares) == 1 else None
+        return GenerationPlan(
+            noise * getattr(scheduler, "init_noise_sigma", 1.0),
+            (stage,),
+            finish,
+            drawer and (lambda: drawer(Canvas.of(descriptors, grids, height=height, width=width))),
+        )
 
     def encode(
         self, audio_embedding: NDArray[np.float32], noise: Tensor, *, moving: MovingScene | None = None
@@ -305,6 +317,7 @@ def load_embedded_model(files: ModelFiles, *, device: torch.device, dtype: torch
         scheduler_names=schedulers.names,
         upscales=(1, 2) if native_pixels * 2 in sizes else (1,),
         looks=LOOKS,
+        vector_looks=frozenset(DRAWERS),
     )
     return EmbeddedModel(
         description=description,

@@ -2,7 +2,7 @@
 
 import { nameOf } from "./image_catalog.js";
 
-const SUFFIXES = { png: ".png", jpeg: ".jpg", webp: ".webp" };
+const SUFFIXES = { png: ".png", jpeg: ".jpg", webp: ".webp", svg: ".svg", pdf: ".pdf" };
 
 /** Returns the name of an image's file, for a download: that of its recording, and the seed. */
 export const fileNameOf = (image) =>

@@ -10,9 +10,17 @@ import torch
 from torch import Tensor
 
 from chladni_contract.descriptor_space import DESCRIPTOR_NAMES
-from chladni_image_generation.families.embedded.looks import crystals, plate, strokes, water, weather
+from chladni_image_generation.families.embedded.looks import (
+    crystals,
+    plate,
+    plate_drawing,
+    strokes,
+    water,
+    weather,
+)
 from chladni_image_generation.families.embedded.looks.canvas import Canvas
 from chladni_image_generation.families.embedded.palette import srgb_from_oklab
+from chladni_image_generation.vector_image import VectorImage
 
 LANDSCAPE: Final = "landscape"
 """The look that the denoiser paints; all others are rendered."""
@@ -27,6 +35,11 @@ RENDERERS: Final[Mapping[str, Callable[[Canvas], Tensor]]] = MappingProxyType(
     }
 )
 LOOKS: Final = (LANDSCAPE, *RENDERERS)
+
+DRAWERS: Final[Mapping[str, Callable[[Canvas], VectorImage]]] = MappingProxyType(
+    {"plate": plate_drawing.draw}
+)
+"""Those that are shapes, too: sand, which is discs, on curves."""
 
 _FIELDS: Final = {name: (number % 4, 1.0 if number < 4 else -1.0) for number, name in enumerate(LOOKS)}
 """Which of the noise's four smooth fields, and with which sign, decides where a look has its areas: another

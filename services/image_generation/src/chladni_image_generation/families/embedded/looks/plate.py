@@ -46,7 +46,7 @@ _DESCENTS: Final = 5
 def render(canvas: Canvas) -> Tensor:
     """Return the OKLab image (3, H, W) of sand on the plate."""
     weights, sign = mode_weights(canvas)
-    displacement, _, _ = _displacement(weights, sign, canvas.x + 0.006 * canvas.noise[0], canvas.y)
+    displacement, _, _ = displacement_at(weights, sign, canvas.x + 0.006 * canvas.noise[0], canvas.y)
     loudness = canvas.descriptors["loudness"]
     brushed = canvas.texture(1, 500, 6, canvas.x / canvas.half_width, canvas.y / canvas.half_height)
     radius = (canvas.x / canvas.half_width) ** 2 + (canvas.y / canvas.half_height) ** 2
@@ -93,7 +93,7 @@ def sand(canvas: Canvas) -> Tensor:
     gathered = (0.70 + 0.28 * cleanness) * (0.80 + 0.20 * named["loudness"])
     moves = (patience < gathered).float()[:, None]
     for _ in range(_DESCENTS):
-        value, slope_x, slope_y = _displacement(weights, sign, places[:, 0], places[:, 1])
+        value, slope_x, slope_y = displacement_at(weights, sign, places[:, 0], places[:, 1])
         slope = torch.stack([slope_x, slope_y], dim=1)
         step = value[:, None] * slope / (slope.square().sum(dim=1, keepdim=True) + 2.0)
         places = places - moves * 0.85 * step.clamp(-0.12, 0.12)
@@ -102,7 +102,7 @@ def sand(canvas: Canvas) -> Tensor:
     return torch.minimum(torch.maximum(places, -extent), extent)
 
 
-def _displacement(weights: Tensor, sign: float, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def displacement_at(weights: Tensor, sign: float, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the displacement of the plate at points of any shape, and its slopes along x and y."""
     value, slope_x, slope_y = (torch.zeros_like(x) for _ in range(3))
     angle_x, angle_y = (math.pi * (axis + 1) / 2 for axis in (x, y))
