@@ -36,10 +36,10 @@ from chladni_client.cli.display.recording import RecordingDisplay
 from chladni_client.cli.failures import reported_failures
 from chladni_client.cli.inputs import check_inputs
 from chladni_client.cli.invocation import JsonOption, invocation_of
-from chladni_client.cli.live_frames import save_frames
 from chladni_client.client import Client
 from chladni_client.errors import InvalidInputError, UnavailableError
 from chladni_client.files import write_atomically
+from chladni_client.recording.frames import save_frames
 from chladni_client.recording.microphone import Microphone
 from chladni_client.recording.recorder import EnterKey, Recording, record
 from chladni_client.recording.sources import AudioSource, WavSource
