@@ -15,7 +15,7 @@ DISTRIBUTIONS := protos/gen/python protos/contract services/runtime services/tra
 	tests/robustness
 SOURCES := protos/contract/src services/runtime/src services/training/src services/audio_features/src services/image_generation/src \
 	services/similarity/src services/gateway/src clients/python/src deploy/local/chladni_local deploy/local/serve.py \
-	deploy/local/batch_quick.py \
+	deploy/local/batch_quick.py clients/check_examples.py \
 	deploy/local/demo.py deploy/docker/healthcheck.py deploy/docs/reference.py deploy/docker/sbom.py deploy/docker/images_check.py \
 	deploy/cluster/cluster_check.py deploy/cluster/name_server.py deploy/monitoring/monitoring_check.py \
 	deploy/monitoring/dashboards.py deploy/monitoring/metrics_reference.py \
@@ -264,8 +264,8 @@ CLIENT_GENERATORS ?= protoc-gen-go protoc-gen-go-grpc protoc-gen-es protoc-gen-t
 
 .PHONY: clients-check
 clients-check: $(STAMP) ## Run the generators of other languages that are installed over the bare contracts
-	@rm -rf build/clients
 	@for generator in $(CLIENT_GENERATORS); do \
+		rm -rf build/clients/$$generator; \
 		if command -v $$generator > /dev/null; then \
 			(cd protos && ../$(BIN)/buf generate --template \
 				"{version: v2, plugins: [{local: $$generator, out: ../build/clients/$$generator}]}") \
@@ -274,6 +274,10 @@ clients-check: $(STAMP) ## Run the generators of other languages that are instal
 			echo "$$generator: SKIPPED, it is not installed"; \
 		fi; \
 	done
+
+.PHONY: clients-examples
+clients-examples: $(STAMP) ## Build the examples in clients/ whose tools are installed, and run them; EXAMPLES="cpp go"
+	@$(BIN)/python clients/check_examples.py $(EXAMPLES)
 
 build/runtimes/%/.installed: requirements/runtimes/%.txt | $(STAMP)
 	@rm -rf $(@D)

@@ -59,7 +59,8 @@ class AudioFeatureServiceServicer(object):
         """Computes mel frames of live PCM as it arrives. The first message carries `config`, and the server answers
         it with `ready`; the following ones carry `pcm` or `flush`. Half-closing the stream ends the audio and makes
         the server send what remains and the summary. At the longest allowed length the server sends the summary
-        too, and ends the call.
+        too, and ends the call. A stream without a message from the client for 120 seconds, unless the server is
+        configured otherwise, ends with DEADLINE_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

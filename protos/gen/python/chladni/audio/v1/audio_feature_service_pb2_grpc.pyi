@@ -41,7 +41,8 @@ class AudioFeatureServiceStub:
     """Computes mel frames of live PCM as it arrives. The first message carries `config`, and the server answers
     it with `ready`; the following ones carry `pcm` or `flush`. Half-closing the stream ends the audio and makes
     the server send what remains and the summary. At the longest allowed length the server sends the summary
-    too, and ends the call.
+    too, and ends the call. A stream without a message from the client for 120 seconds, unless the server is
+    configured otherwise, ends with DEADLINE_EXCEEDED.
     """
     CutAudio: _grpc.StreamStreamMultiCallable[_audio_feature_service_pb2.CutAudioRequest, _audio_feature_service_pb2.CutAudioResponse]
     """Cuts a part out of a file that may be longer, and larger than a message. The first message carries `config`, the
@@ -67,7 +68,8 @@ class AudioFeatureServiceAsyncStub(AudioFeatureServiceStub):
     """Computes mel frames of live PCM as it arrives. The first message carries `config`, and the server answers
     it with `ready`; the following ones carry `pcm` or `flush`. Half-closing the stream ends the audio and makes
     the server send what remains and the summary. At the longest allowed length the server sends the summary
-    too, and ends the call.
+    too, and ends the call. A stream without a message from the client for 120 seconds, unless the server is
+    configured otherwise, ends with DEADLINE_EXCEEDED.
     """
     CutAudio: _aio.StreamStreamMultiCallable[_audio_feature_service_pb2.CutAudioRequest, _audio_feature_service_pb2.CutAudioResponse]  # type: ignore[assignment]
     """Cuts a part out of a file that may be longer, and larger than a message. The first message carries `config`, the
@@ -102,7 +104,8 @@ class AudioFeatureServiceServicer(metaclass=_abc_1.ABCMeta):
         """Computes mel frames of live PCM as it arrives. The first message carries `config`, and the server answers
         it with `ready`; the following ones carry `pcm` or `flush`. Half-closing the stream ends the audio and makes
         the server send what remains and the summary. At the longest allowed length the server sends the summary
-        too, and ends the call.
+        too, and ends the call. A stream without a message from the client for 120 seconds, unless the server is
+        configured otherwise, ends with DEADLINE_EXCEEDED.
         """
 
     @_abc_1.abstractmethod
