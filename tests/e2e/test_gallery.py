@@ -140,6 +140,24 @@ async def test_deleting_can_be_undone_and_is_for_good_once_the_message_goes(page
             await page.wait_for_timeout(50)
 
 
+async def test_an_image_is_kept_until_it_is_let_go(page, clip, draw):
+    await draw(page, clip("a.wav"))
+    await expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
+    keep = page.locator(".image-card").get_by_role("button", name="Keep")
+    await expect(keep).to_have_attribute("aria-pressed", "false")
+    await keep.click()
+    await expect(keep).to_have_attribute("aria-pressed", "true")
+    bar = page.locator("#figure-actions").get_by_role("button", name="Keep")
+    await expect(bar).to_have_attribute("aria-pressed", "true")
+    await expect(page.locator(".toast")).to_contain_text("Fig. 1, a.wav is kept until you let it go.")
+    await page.reload()
+    await expect(keep).to_have_attribute("aria-pressed", "true")
+    await keep.click()
+    await expect(keep).to_have_attribute("aria-pressed", "false")
+    pinned = "fetch('/api/v1/images').then((r) => r.json()).then((b) => b.images.map((i) => i.pinned))"
+    assert await page.evaluate(pinned) == [False]
+
+
 async def test_everything_is_one_zip_the_room_is_said_and_a_request_is_shown_as_code(
     page, clip, draw, tmp_path
 ):

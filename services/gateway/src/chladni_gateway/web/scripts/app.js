@@ -100,6 +100,7 @@ const imageCommands = new ImageCommands({
     if (figureBar.image?.image_id === imageId) previewPanel.clear();
   },
   onDeleted: () => tabSync.send("images"),
+  onKept: () => tabSync.send("images"),
   onProof: (imageId, result) => gallery.stamp(imageId, stampOf(result), result.differing === 0),
 });
 const imageActions = {
@@ -107,6 +108,7 @@ const imageActions = {
   share: (image) => shareSheet.open(image).catch(report),
   again: (image) => imageCommands.again(image),
   reproduce: (image) => imageCommands.reproduce(image),
+  keep: (image) => imageCommands.keep(image),
   delete: (image) => imageCommands.remove([image]),
   findAlike: (image) => comparison.showSimilar(image),
 };
@@ -336,6 +338,7 @@ async function refresh() {
 installTheme(element("theme"));
 installDialogs();
 element("help-rules").append(...ruleRows(CHROMA_RULE, COURSE_RULE));
+element("sign-out").hidden = !document.cookie.includes("chladni_signed_in=1");
 element("draw-again").addEventListener("click", drawAgain);
 element("preview-open").addEventListener("click", () => viewer.open(figureBar.image));
 element("help-open").addEventListener("click", () => element("help").showModal());

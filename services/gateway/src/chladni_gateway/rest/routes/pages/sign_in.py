@@ -42,6 +42,8 @@ $problem<form method="post" action="/sign-in">
 </main>
 </html>
 """)
+_SIGNED_IN_COOKIE: Final = "chladni_signed_in"
+"""Lets the page show the button that signs out; it says nothing else, and nothing depends on it."""
 _ENDED: Final = "The sign-in has ended. Enter the token again, or a new one."
 # Without a referrer, browsers send the form with the origin `null`, which is refused as a foreign one.
 _HEADERS: Final = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
@@ -82,12 +84,16 @@ def sign_in_routes(
             samesite="strict",
             secure=is_secure(request),
         )
+        response.set_cookie(
+            _SIGNED_IN_COOKIE, "1", max_age=age_seconds, samesite="strict", secure=is_secure(request)
+        )
         return response
 
     @router.post(SIGN_OUT_PATH)
     async def sign_out() -> Response:
         response = RedirectResponse(SIGN_IN_PATH, HTTPStatus.SEE_OTHER)
         response.delete_cookie(SIGN_IN_COOKIE, httponly=True, samesite="strict")
+        response.delete_cookie(_SIGNED_IN_COOKIE, samesite="strict")
         return response
 
     def _age_seconds(principal: Principal) -> int:

@@ -54,6 +54,10 @@ export const deleteJob = (jobId) => send(`/api/v1/jobs/${jobId}`, { method: "DEL
 export const deleteImage = (imageId, { keepalive = false } = {}) =>
   send(`/api/v1/images/${imageId}`, { method: "DELETE", keepalive });
 
+/** Pins an image, so that neither limits nor time remove it, or takes the pin away; returns the image. */
+export const pinImage = (imageId, { isPinned }) =>
+  fetchJson(`/api/v1/images/${imageId}/pin`, { method: isPinned ? "POST" : "DELETE" });
+
 export const compareImages = (first, second) =>
   postJson("/api/v1/compare", { image_id_1: first, image_id_2: second });
 

@@ -71,7 +71,7 @@ export class Gallery {
     const count = this.catalog.hasMore ? Math.max(this.room.count, this.catalog.images.length) : this.catalog.images.length;
     const isFull = count >= most;
     const kept = `${formatNumber(count, "figure")} of at most ${formatCount(most)}; each is kept for ${formatLong(seconds)}.`;
-    const next = " The next one removes the oldest: download what you want to keep.";
+    const next = " The next one removes the oldest without “Keep”.";
     this.part("room").textContent = isFull ? kept + next : kept;
     this.part("room").dataset.level = isFull ? "low" : "";
     this.part("room").hidden = count === 0;

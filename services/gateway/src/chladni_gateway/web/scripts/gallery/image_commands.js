@@ -1,6 +1,7 @@
-// What visitors do with images: make them again with another seed or the same one, and delete them.
+// What visitors do with images: make them again with another seed or the same one, keep and delete them.
 
-import { deleteImage } from "../api/gateway.js";
+import { deleteImage, pinImage } from "../api/gateway.js";
+import { showKept } from "./image_actions.js";
 import { settingsOf } from "./repetition.js";
 import { delay } from "../ui/delay.js";
 import { comparePixels, describeProof, renderProof } from "./reproduction.js";
@@ -20,6 +21,7 @@ export class ImageCommands {
     onRemove,
     onRestore,
     onDeleted,
+    onKept,
     onProof,
   }) {
     Object.assign(this, {
@@ -33,6 +35,7 @@ export class ImageCommands {
       onRemove,
       onRestore,
       onDeleted,
+      onKept,
       onProof,
     });
   }
@@ -48,6 +51,21 @@ export class ImageCommands {
     const settings = { ...settingsOf(image, { withSeed: true }), bypass_cache: true };
     this.jobQueue.add(file, settings, { kind: REPRODUCTION, of: image.image_id });
     this.toasts.note(`${this.catalog.label(image)} is made again, to be compared pixel by pixel.`);
+  }
+
+  /** Keeps an image, so that neither limits nor time remove it, or lets it go again. */
+  async keep(image) {
+    const known = this.catalog.find(image.image_id) ?? image;
+    try {
+      const { pinned } = await pinImage(known.image_id, { isPinned: !known.pinned });
+      known.pinned = pinned;
+      showKept(known);
+      const what = this.catalog.label(known);
+      this.toasts.note(pinned ? `${what} is kept until you let it go.` : `${what} goes when its time has come.`);
+      this.onKept();
+    } catch (error) {
+      this.onError(error);
+    }
   }
 
   isReproduction(job) {

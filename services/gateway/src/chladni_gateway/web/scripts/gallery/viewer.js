@@ -77,6 +77,7 @@ export class Viewer {
       again: closing("again"),
       reproduce: closing("reproduce"),
       findAlike: closing("findAlike"),
+      keep: this.actions.keep,
       delete: remove,
     };
     this.part("actions").replaceChildren(renderActions(image, label, actions));
