@@ -32,6 +32,8 @@ from chladni_gateway.composition import open_gateway
 from chladni_gateway.config import GatewaySettings
 
 _REASON_PREFIX: Final = "ERROR_REASON_"
+_CALLS_PAGE: Final = "calls.md"
+_CALLS: Final = Path(__file__).parents[2] / "protos" / "CALLS.md"
 _ERRORS_PAGE: Final = "errors.md"
 _REST_PAGE: Final = "rest.md"
 _UNITS: Final = {
@@ -303,6 +305,7 @@ def index_page(contracts: Contracts) -> str:
     lines = [
         "# Reference",
         "",
+        f"- [Calls]({_CALLS_PAGE}): metadata, deadlines, connections, sizes, retries, health",
         f"- [Errors]({_ERRORS_PAGE}): reasons, statuses, metadata",
         f"- [REST]({_REST_PAGE}): operations",
         "",
@@ -332,6 +335,7 @@ def write_reference(contracts: Contracts, document: Mapping[str, Any], folder: P
     pages = {f"{package}.md": package_page(contracts, package) for package in contracts.packages}
     pages |= {
         "index.md": index_page(contracts),
+        _CALLS_PAGE: _CALLS.read_text(encoding="utf-8"),
         _ERRORS_PAGE: errors_page(contracts),
         _REST_PAGE: rest_page(document),
     }

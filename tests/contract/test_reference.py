@@ -12,7 +12,8 @@ import pytest
 from google.protobuf import descriptor_pb2
 
 from chladni_contract.errors import Reason
-from chladni_contract.status import WIRE_STATUS
+from chladni_contract.metadata import CALLER_ID_KEY, REQUEST_ID_KEY, SESSION_TOKEN_KEY
+from chladni_contract.status import RETRY_PUSHBACK_KEY, WIRE_STATUS
 
 REPOSITORY = Path(__file__).parents[2]
 DOCUMENT = {
@@ -74,6 +75,12 @@ def test_every_reason_has_its_statuses(pages):
         heading = f"\n## {reason.value}\n\n{status.grpc.name} ({status.grpc.value[0]}), HTTP {status.http}.\n"
         assert heading in pages["errors.md"]
     assert "Metadata: `max_bytes`, `size_bytes`." in pages["errors.md"]
+
+
+def test_what_goes_with_every_call_is_on_one_page(pages):
+    assert "(calls.md)" in pages["index.md"]
+    for key in (REQUEST_ID_KEY, CALLER_ID_KEY, SESSION_TOKEN_KEY, RETRY_PUSHBACK_KEY):
+        assert f"| `{key}` |" in pages["calls.md"]
 
 
 def test_links_lead_somewhere(pages):
