@@ -124,7 +124,10 @@ def _request_id_in(error: grpc.aio.AioRpcError) -> str:
 
 def _from_bare_status(code: grpc.StatusCode, details: str, target: str, request_id: str) -> ChladniError:
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details:
-        message = "The file is larger than the server accepts."
+        message = (
+            "The file is larger than the server accepts; shorten it or use a compressed format, or choose a "
+            "part of it (start_seconds and end_seconds, --from and --to)."
+        )
         return InvalidInputError(message, reason="FILE_TOO_LARGE", request_id=request_id)
     if code is grpc.StatusCode.UNAVAILABLE and _UNHEALTHY in details:
         message = f"The server at {target} is starting or shutting down."
