@@ -227,10 +227,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "languages", nargs="*", choices=[*LANGUAGES, []], metavar="LANGUAGE", help="languages (default: all)"
-    )
+    parser.add_argument("languages", nargs="*", metavar="LANGUAGE", help="languages (default: all)")
     chosen = parser.parse_args(arguments).languages or list(LANGUAGES)
+    if unknown := [name for name in chosen if name not in LANGUAGES]:
+        parser.error(f"There is no example in {', '.join(unknown)}; there are {', '.join(LANGUAGES)}.")
     for name in chosen:
         if missing := LANGUAGES[name].missing:
             print(f"{name}: SKIPPED, not installed: {', '.join(missing)}", flush=True)
