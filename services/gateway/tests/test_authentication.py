@@ -175,7 +175,7 @@ async def test_a_browser_signs_in_with_its_token_and_out_again(guarded, token_fi
         await browser.post("/sign-in", data={"token": ALICE})
         assert browser.cookies["chladni_signed_in"] == "1"  # The page shows the button by it.
         await browser.post("/sign-out")
-        assert not {"chladni_sign_in", "chladni_signed_in"} & set(browser.cookies)
+        assert "chladni_signed_in" not in browser.cookies
         assert (await browser.get("/api/v1/images")).status_code == 401
         await browser.post("/sign-in", data={"token": ALICE})
         token_file.write_text(line_of(BOB, name="bob", scopes=list(Scope)))
