@@ -22,8 +22,8 @@ def test_peaks_of_motion_are_found_on_beats():
 
 
 def test_a_seam_is_relative_to_the_usual_step():
-    turning = 0.5 + 0.2 * np.sin(2 * np.pi * np.arange(24) / 24)
-    assert seam_ratio(frames_of(turning)) < 1.5
+    turning = 0.5 + 0.2 * np.cos(2 * np.pi * np.arange(24) / 24)
+    assert seam_ratio(frames_of(turning)) < 1.0
     assert seam_ratio(frames_of(np.linspace(0, 1, 24))) == pytest.approx(23, rel=0.01)
 
 
