@@ -26,6 +26,7 @@ class ObservedCluster:
         self.http_url = cluster.page_url
         self.target = cluster.target
         self.restart = cluster.start_service
+        self._ending = set()
 
     async def metric(self, service, name, **labels):
         """Return the sum of a metric's samples, 0 if there are none."""
@@ -53,7 +54,8 @@ class ObservedCluster:
         self._cluster.process(service).kill()
 
     def signal(self, service, number):
-        """Send a signal to a service."""
+        """Send a signal that ends a service, sooner or later."""
+        self._ending.add(service)
         os.kill(self._cluster.process(service).pid, number)
 
     def is_running(self, service):
@@ -61,11 +63,12 @@ class ObservedCluster:
         return self._cluster.process(service).is_running
 
     def restore(self):
-        """Start the services that have ended."""
+        """Start the services that have ended or are about to."""
         for service in SERVICES:
-            if not self.is_running(service.name):
+            if service.name in self._ending or not self.is_running(service.name):
                 self.kill(service.name)  # frees what is left of it
                 self.restart(service.name)
+        self._ending.clear()
 
 
 @pytest.fixture(scope="session")
