@@ -73,8 +73,11 @@ class ObservedCluster:
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
-    """One cluster for all tests; a drain is long enough to be observed."""
-    environ = os.environ | {"CHLADNI_IMAGE_GENERATION_DRAIN_DELAY_SECONDS": "1"}
+    """One cluster for all tests; a drain is long enough to be observed, and ends well on a busy machine."""
+    environ = os.environ | {
+        "CHLADNI_IMAGE_GENERATION_DRAIN_DELAY_SECONDS": "1",
+        "CHLADNI_IMAGE_GENERATION_DRAIN_TIMEOUT_SECONDS": "60",
+    }
     folder = tmp_path_factory.mktemp("cluster")
     # The services may share the processor with much else; what never starts still ends here.
     with LocalCluster(folder=folder, ports="free", environ=environ, start_timeout_seconds=600) as cluster:
