@@ -56,7 +56,10 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     seed = secrets.randbelow(2**32) if arguments.seed is None else arguments.seed
-    print(f"seed {seed}; repeat with: make robustness SECONDS={arguments.seconds:g} SEED={seed}", flush=True)
+    again = (
+        f"SECONDS={arguments.seconds:g} SEED={seed} OLDER={arguments.older} PATIENCE={arguments.patience:g}"
+    )
+    print(f"seed {seed}; repeat with: make robustness {again}", flush=True)
     with (
         tempfile.TemporaryDirectory(prefix="chladni-robustness-") as folder,
         older_sources(arguments.older) as older,
