@@ -146,13 +146,14 @@ KILLS ?= 200
 job-kills: $(STAMP) ## Kill gateways, image generation and Redis KILLS=200 times while jobs run; SEED=... repeats
 	@$(BIN)/python -m chladni_robustness.job_kills --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
-# How long to do harm, and the seed of what happens (a new one if empty).
+# How long to do harm, the seed of what happens (a new one if empty), and a factor of all limits of time.
 SECONDS ?= 600
 SEED ?=
+PATIENCE ?= 1
 
 .PHONY: robustness
 robustness: $(STAMP) ## Do harm to running services for SECONDS=600, check what clients saw; SEED=... repeats, OLDER=commit
-	@$(BIN)/python -m chladni_robustness --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(OLDER),--older $(OLDER))
+	@$(BIN)/python -m chladni_robustness --seconds $(SECONDS) --patience $(PATIENCE) $(if $(SEED),--seed $(SEED)) $(if $(OLDER),--older $(OLDER))
 
 FUZZING := $(VENV)/.fuzzing
 

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from chladni_fixtures.state_servers import program
-from chladni_robustness.job_kills import run
+from chladni_robustness.job_kills import draw_victims, run
+
+
+def test_nobody_dies_twice_at_once():
+    drawn = random.Random(1)
+    chosen = [draw_victims(drawn, [2, 2, 1, 1]) for _ in range(300)]
+    assert all(len(set(together)) == len(together) for together in chosen)
+    assert {len(together) for together in chosen} == {1, 2}
+    assert {index for together in chosen for index in together} == {0, 1, 2, 3}
 
 
 async def test_jobs_outlive_kills_of_gateways_image_generation_and_redis(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from chladni_robustness.history import End, History, Seen
@@ -28,7 +30,7 @@ GOOD = ("accepted", "queued", "progress:1", "progress:3", "created")
         [history("accepted", end=End.REFUSED, code="UNAVAILABLE", digest="")],
         [history("accepted", "progress:1", end=End.CANCELLED, cancelled_at=0.05, digest="")],
         [history(end=End.REFUSED, code="RESOURCE_EXHAUSTED", digest="")],
-        [history(end=End.REFUSED, code="UNAVAILABLE", digest="", ended_at=3.0, must_be_refused_by=2.0)],
+        [history(end=End.REFUSED, code="UNAVAILABLE", digest="", ended_at=3.0, must_be_refused_after=2.0)],
     ],
 )
 def test_what_keeps_the_rules_has_no_faults(histories):
@@ -52,7 +54,7 @@ def test_what_keeps_the_rules_has_no_faults(histories):
                     code="RESOURCE_EXHAUSTED",
                     digest="",
                     ended_at=3.0,
-                    must_be_refused_by=2.0,
+                    must_be_refused_after=2.0,
                 )
             ],
             "1.0 s too late",
@@ -66,6 +68,22 @@ def test_what_keeps_the_rules_has_no_faults(histories):
 def test_each_breach_is_named(histories, words):
     [fault] = faults_of(histories)
     assert words in fault
+
+
+@pytest.mark.parametrize(
+    "slow",
+    [
+        history(
+            end=End.REFUSED, code="RESOURCE_EXHAUSTED", digest="", ended_at=3.0, must_be_refused_after=2.0
+        ),
+        history("accepted", end=End.CANCELLED, digest="", cancelled_at=-9.0),
+    ],
+)
+def test_patience_forgives_slowness_alone(slow):
+    assert len(faults_of([slow])) == 1
+    assert faults_of([slow], patience=2.0) == []
+    [fault] = faults_of([replace(slow, seen=[], end=End.REFUSED, code="INTERNAL")], patience=2.0)
+    assert "INTERNAL" in fault
 
 
 def test_growth_is_named_for_a_process_that_is_still_the_same():

@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 
 from chladni_contract.errors import ChladniError, Reason
+from chladni_gateway.access.authenticator import Authenticator
 from chladni_gateway.access.open_calls import OpenCalls
-from chladni_gateway.access.principals import Principal, TokenProblem, unauthenticated
+from chladni_gateway.access.principals import Principal, Scope, TokenProblem, unauthenticated
+from chladni_gateway.access.token_file import line_of, new_token, watched_tokens
 
 ALICE = Principal(name="alice", owner="a" * 64, scopes=frozenset(), token_digest="d" * 64)
 BOB = replace(ALICE, name="bob", token_digest="b" * 64)
@@ -51,6 +53,22 @@ async def test_only_the_calls_of_a_withdrawn_token_end_and_they_say_why():
         with pytest.raises(asyncio.CancelledError):
             await task
     assert len(calls) == 0
+
+
+def test_a_token_that_expired_before_it_was_withdrawn_ends_its_calls(tmp_path):
+    path, token, now = tmp_path / "tokens", new_token(), [1_800_000_000.0]
+    path.write_text(line_of(token, name="alice", scopes=list(Scope), until="2027-01-20"))
+    tokens = watched_tokens(path)
+    authenticator = Authenticator(tokens=tokens, now=lambda: now[0])
+    reasons = []
+    authenticator.open_calls.add(tokens.content.authenticate(token, now=now[0]), reasons.append)
+    now[0] += 9 * 86_400
+    authenticator.open_calls.end_withdrawn()
+    assert reasons == []
+    path.write_text("")
+    tokens.refresh()
+    authenticator.open_calls.end_withdrawn()
+    assert [reason.metadata["problem"] for reason in reasons] == ["unknown"]
 
 
 async def test_a_call_that_has_ended_is_not_looked_after_any_more():

@@ -15,7 +15,7 @@ from chladni_gateway.creation.job_runner import JobRunner
 from chladni_gateway.creation.job_worker import JobLimits
 from chladni_gateway.creation.operations import Operation
 from chladni_gateway.domain.audio import AudioClip
-from chladni_gateway.domain.events import Analyzed, Created, Started
+from chladni_gateway.domain.events import Analyzed, Created, Progressed, Started
 from chladni_gateway.domain.images import Image
 from chladni_gateway.domain.request import CreationRequest
 from chladni_gateway.storage.job_sqlite import SqliteJobStore
@@ -40,6 +40,7 @@ class Script:
         self.refusal = None
         self.running = 0
         self.is_waiting = False
+        self.steps = 0
         self.operations = []
 
     def check(self, request):
@@ -55,6 +56,8 @@ class Script:
         try:
             yield Analyzed(RECORD.audio, ())
             yield Started(7, 9, "m", 2.0)
+            for step in range(1, self.steps + 1):
+                yield Progressed(step, 9, None, 0.1 * step, None)
             self.is_waiting = True
             await self.may_go_on.wait()
             if self.error is not None:

@@ -16,7 +16,7 @@ from chladni_gateway.creation.job_runner import UnknownJobError
 from chladni_gateway.creation.operations import Operation
 from chladni_gateway.domain.events import Analyzed, Started
 from chladni_gateway.domain.stages import Stage
-from chladni_gateway.domain.storage.job_store import StoredJob
+from chladni_gateway.domain.storage.job_store import Claim, StoredEvent, StoredJob
 from chladni_gateway.storage.job_sqlite import SqliteJobStore
 from chladni_runtime.failpoints import parse_failpoints
 from chladni_runtime.telemetry.scope import Telemetry, observed
@@ -200,6 +200,67 @@ async def test_a_job_that_ends_its_gateways_again_and_again_fails(
     job = await job_runner_over(new_script()).start(request_of("ann"))
     [(_, end)] = await collect(job)
     assert end.error.reason is Reason.INTERNAL
+
+
+async def test_work_goes_on_under_a_new_claim_if_its_own_ran_out(
+    new_clock, new_script, job_runner_over, running, request_of, collect, settle_until
+):
+    clock, script = new_clock(), new_script()
+    store = SqliteJobStore(None, clock=clock.seconds)
+    runner = job_runner_over(script, store=store)
+    job = await runner.start(request_of("ann"))
+    await running(script)
+    for _ in range(3):
+        clock.time += timedelta(seconds=16)
+        await runner._claim()
+    assert store._one("SELECT attempts FROM jobs") == (1,)
+    script.may_go_on.set()
+    assert [type(event) for _, event in await collect(job)] == [Analyzed, Started, Done]
+    assert len(script.operations) == 1
+
+
+async def test_work_that_another_gateway_took_meanwhile_is_begun_again_once(
+    tmp_path, new_clock, new_script, job_runner_over, running, request_of, collect, settle_until
+):
+    clock, script = new_clock(), new_script()
+    store, other = (SqliteJobStore(tmp_path / "jobs.sqlite3", clock=clock.seconds) for _ in range(2))
+    runner = job_runner_over(script, store=store)
+    job = await runner.start(request_of("ann"))
+    await running(script)
+    runner._serving.cancel()
+    clock.time += timedelta(seconds=16)
+    await other.claim()
+    [*_, last] = await store.events(job.job_id, after=0)
+    await other.append(job.job_id, StoredEvent(last.number + 1, last.content))
+    clock.time += timedelta(seconds=16)
+    for _ in range(3):
+        await runner._claim()
+    await settle_until(lambda: script.is_waiting and len(script.operations) == 2)
+    assert await store.renew([job.job_id]) == {job.job_id: Claim.HELD}
+    assert script.operations[1].is_rerun
+    script.may_go_on.set()
+    assert [number for number, _ in await collect(job)] == [1, 2, 3, 4, 5]
+
+
+async def test_only_a_step_that_was_never_taken_is_progress(
+    monkeypatch, tmp_path, new_clock, new_script, job_runner_over, request_of, collect, settle_until
+):
+    clock = new_clock()
+    path = tmp_path / "jobs.sqlite3"
+    attempts = []
+    for steps in (2, 2, 4, 1):
+        store, script = SqliteJobStore(path, clock=clock.seconds), new_script()
+        script.steps = steps
+        runner = job_runner_over(script, store=store)
+        if attempts:
+            runner.open()
+        else:
+            job = await runner.start(request_of("ann"))
+        await settle_until(lambda script=script: script.is_waiting)
+        attempts.append(store._one("SELECT attempts FROM jobs WHERE job_id = ?", str(job.job_id))[0])
+        kill(runner)
+        clock.time += timedelta(seconds=16)
+    assert attempts == [1, 2, 1, 2]
 
 
 async def test_a_job_is_cancelled_from_another_gateway(

@@ -120,6 +120,31 @@ async def test_a_claim_that_is_given_back_is_free_at_once_and_does_not_count(sto
         await store.release(job.job_id)
 
 
+async def test_claims_that_ran_out_do_not_count_if_their_gateway_lives(stores):
+    first, second = stores
+    job = await first.add(new_job(), b"clip", BOUNDS)
+    for working_on in ([], [job.job_id]):
+        assert (await first.claim(working_on)).attempt == 1
+        await asyncio.sleep(LEASE.total_seconds() * 1.2)
+    assert (await second.claim()).attempt == 2, "the first one may have ended"
+    await first.release(job.job_id)
+    assert await second.append(job.job_id, StoredEvent(1, b"the claim stays"))
+    await second.release(job.job_id)
+    assert (await first.claim()).attempt == 1
+
+
+async def test_progress_forgives_the_claims_before(stores):
+    first, second = stores
+    job = await first.add(new_job(), b"clip", BOUNDS)
+    await first.claim()
+    await asyncio.sleep(LEASE.total_seconds() * 1.2)
+    assert (await second.claim()).attempt == 2
+    await second.append(job.job_id, StoredEvent(1, b"no progress"))
+    await second.append(job.job_id, StoredEvent(2, b"a step"), is_progress=True)
+    await asyncio.sleep(LEASE.total_seconds() * 1.2)
+    assert (await first.claim()).attempt == 2, "that of the progress, and this one"
+
+
 async def test_a_job_is_cancelled_from_any_gateway(stores):
     first, second = stores
     job, waiting = [await first.add(new_job(), b"", BOUNDS) for _ in range(2)]

@@ -60,6 +60,16 @@ async def test_the_owner_with_the_most_loses_the_oldest_clips(tmp_path):
     assert len(list(tmp_path.glob("*.audio"))) == 3
 
 
+async def test_who_would_have_the_most_with_a_new_clip_makes_room_for_it(tmp_path):
+    links = ShareLinks(tmp_path, max_links=99, max_bytes=100, now=Clock())
+    owners = ("other", "greedy", "greedy")
+    made = [await links.make(uuid.uuid4(), owner=owner) for owner in owners]
+    for link, size in zip(made, (50, 45, 30), strict=True):
+        await links.add_audio(link, size * b"c", "audio/wav")
+    kept = [await links.find(link.token) for link in made]
+    assert [bool(link.audio_media_type) for link in kept] == [True, False, True]
+
+
 async def test_a_token_is_never_part_of_a_path(tmp_path):
     links = ShareLinks(tmp_path / "shared", max_links=2, max_bytes=100, now=Clock())
     (tmp_path / "secret.json").write_text("{}")

@@ -16,7 +16,7 @@ from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
 from chladni_robustness.history import End, History, Seen
 
-_TIMEOUT_SECONDS: Final = 60.0
+TIMEOUT_SECONDS: Final = 60.0
 _STEPS: Final = (1, 4, 8, 20)
 _SEEDS: Final = 4
 _SIZE_PIXELS: Final = 256
@@ -35,15 +35,23 @@ class Client:
         self._stub = image_grpc.ImageServiceStub(channel)
         self._audio = audio
 
-    async def ask(self, name: str, content: str, *, cancel_after: float | None = None) -> History:
+    async def ask(
+        self,
+        name: str,
+        content: str,
+        *,
+        cancel_after: float | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> History:
         """Ask for an image; return what came.
 
         Args:
             name: Name of the request, for the report.
             content: What is asked for, as ``steps/seed``.
             cancel_after: Seconds after which the call is cancelled; `None` for never.
+            timeout_seconds: Time for the whole call.
         """
-        history = History(name, content)
+        history = History(name, content, started_at=time.monotonic())
         self.histories.append(history)
         steps, seed = map(int, content.split("/"))
         request = creation_pb2.CreateImageRequest(
@@ -56,7 +64,7 @@ class Client:
                 bypass_cache=True,
             ),
         )
-        call = self._stub.CreateImage(request, timeout=_TIMEOUT_SECONDS)
+        call = self._stub.CreateImage(request, timeout=timeout_seconds)
         cancelling = asyncio.create_task(_cancel_later(call, history, cancel_after))
         try:
             async for event in call:

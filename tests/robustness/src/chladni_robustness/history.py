@@ -42,8 +42,10 @@ class History:
         code: gRPC's status if it was refused.
         detail: The message that came with it.
         digest: SHA-256 of the image.
-        ended_at: When it ended, on the monotonic clock.
-        must_be_refused_by: When it must have ended if it was refused for want of room; `None` for no limit.
+        started_at: When it began, on the monotonic clock.
+        ended_at: When it ended.
+        must_be_refused_after: Seconds after which it must have ended if it was refused for want of room;
+            `None` for no limit.
     """
 
     client: str
@@ -54,5 +56,6 @@ class History:
     code: str = ""
     detail: str = ""
     digest: str = ""
+    started_at: float = 0.0
     ended_at: float = 0.0
-    must_be_refused_by: float | None = None
+    must_be_refused_after: float | None = None

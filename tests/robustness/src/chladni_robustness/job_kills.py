@@ -22,6 +22,7 @@ import tempfile
 import time
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +52,8 @@ _WAV: Final = b"RIFF\x24\x00\x00\x00WAVEfmt "
 _ENDS: Final = frozenset({"created", "failed", "cancelled"})
 _LONGEST_SECONDS: Final = 240.0
 _MAX_SHOWN: Final = 10
+_SHARE_DOUBLE: Final = 0.2
+_WEIGHTS: Final = {"gateway-a": 2, "gateway-b": 2}
 
 
 @dataclass
@@ -115,6 +118,7 @@ class GatewayProcess:
             "CHLADNI_GATEWAY_GRPC_PORT": "0",
             "CHLADNI_GATEWAY_METRICS_PORT": "0",
         }
+        self.kill()  # None is left behind that nobody could kill.
         with self.log.open("ab") as file:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "chladni_gateway"], env=environ, stdout=file, stderr=file
@@ -160,12 +164,12 @@ async def run(*, kills: int, seed: int, folder: Path, pause_seconds: float = 4.0
             for _ in range(_CLIENTS)
         ]
         victims: list[GatewayProcess | ScriptedService | RedisServer] = [
-            *gateways, *gateways, backends.servers["image-generation"], redis,
+            *gateways, backends.servers["image-generation"], redis,
         ]  # fmt: skip
-        names = ["gateway-a", "gateway-b", "gateway-a", "gateway-b", "image-generation", "redis"]
+        names = [*(gateway.name for gateway in gateways), "image-generation", "redis"]
         for _ in range(kills):
             await asyncio.sleep(drawn.uniform(0.2, 2 * pause_seconds - 0.2))
-            chosen = drawn.sample(range(len(victims)), 2 if drawn.random() < 0.2 else 1)
+            chosen = draw_victims(drawn, [_WEIGHTS.get(name, 1) for name in names])
             for index in chosen:
                 report.kills[names[index]] += 1
                 await _done(victims[index].kill())
@@ -179,6 +183,15 @@ async def run(*, kills: int, seed: int, folder: Path, pause_seconds: float = 4.0
         is_over.set()
         await asyncio.gather(*clients)
     return report
+
+
+def draw_victims(drawn: random.Random, weights: Sequence[int]) -> list[int]:
+    """Return which die together: one, or at times two, which are different."""
+    [first] = drawn.choices(range(len(weights)), weights)
+    if drawn.random() >= _SHARE_DOUBLE:
+        return [first]
+    others = [index for index in range(len(weights)) if index != first]
+    return [first, *drawn.choices(others, [weights[index] for index in others])]
 
 
 async def _done(result: Any) -> None:

@@ -14,10 +14,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from chladni_local.errors import ServiceEndedError
 
 if TYPE_CHECKING:
     from chladni_local.cluster import LocalCluster
@@ -121,15 +124,24 @@ async def _run_otherwise(
     """Run a service in another environment for a while; start it again when it ends by itself."""
     await _end(cluster, service, signal.SIGTERM)
     loop = asyncio.get_running_loop()
-    await asyncio.to_thread(cluster.start_service, service, environ)
+    await _start_unless_killed(cluster, service, environ)
     ends_at = loop.time() + seconds
     while loop.time() < ends_at:
         await asyncio.sleep(_POLL_SECONDS)
         if not cluster.process(service).is_running:
-            await asyncio.to_thread(cluster.start_service, service, environ)
+            await _start_unless_killed(cluster, service, environ)
     if cluster.process(service).is_running:
         await _end(cluster, service, signal.SIGTERM)
     await asyncio.to_thread(cluster.start_service, service)
+
+
+async def _start_unless_killed(cluster: LocalCluster, service: str, environ: Mapping[str, str]) -> None:
+    """Start a service, whose failpoints may kill it before anybody sees that it serves."""
+    try:
+        await asyncio.to_thread(cluster.start_service, service, environ)
+    except ServiceEndedError:
+        if cluster.process(service).how_it_ended != "by SIGKILL":
+            raise
 
 
 async def _limit(cluster: LocalCluster, service: str, what: int, soft_limit: int, seconds: float) -> None:
@@ -145,8 +157,15 @@ async def _limit(cluster: LocalCluster, service: str, what: int, soft_limit: int
 
 
 async def _start_if_ended(cluster: LocalCluster, service: str) -> None:
+    """Start a service again if it ends before it answers: dying may take it a while."""
+    process = cluster.process(service)
     await asyncio.sleep(_POLL_SECONDS)
-    if not cluster.process(service).is_running:
+    ends_at = time.monotonic() + _END_SECONDS
+    while process.is_running and not await asyncio.to_thread(process.is_ready):
+        if time.monotonic() > ends_at:
+            await _end(cluster, service, signal.SIGKILL)
+        await asyncio.sleep(_POLL_SECONDS)
+    if not process.is_running:
         await asyncio.to_thread(cluster.start_service, service)
 
 

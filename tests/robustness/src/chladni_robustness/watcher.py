@@ -7,6 +7,7 @@ import re
 import time
 import urllib.request
 from contextlib import suppress
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -39,10 +40,12 @@ class Watcher:
 
     Args:
         cluster: The services.
+        patience: Factor of the limits of time, for machines that are slow.
     """
 
-    def __init__(self, cluster: LocalCluster) -> None:
+    def __init__(self, cluster: LocalCluster, *, patience: float = 1.0) -> None:
         self._cluster = cluster
+        self._settled_seconds = patience * _SETTLED_SECONDS
         self._serving_since: dict[int, float] = {}
         self._settled: dict[int, Usage] = {}
         self.look_count = 0
@@ -81,7 +84,7 @@ class Watcher:
         """Note what a process uses once it has served for a while."""
         since = self._serving_since.setdefault(process_id, time.monotonic())
         usage = usage_of(self._cluster).get(name)
-        if usage is not None and time.monotonic() - since >= _SETTLED_SECONDS:
+        if usage is not None and time.monotonic() - since >= self._settled_seconds:
             self._settled.setdefault(process_id, usage)
 
 
@@ -120,7 +123,7 @@ async def _list_models(channel: grpc.aio.Channel, name: str) -> None:
 def _queued(address: str) -> float:
     """Return how many requests wait in image generation, by its metrics; 0 if they cannot be had."""
     with (
-        suppress(OSError),
+        suppress(OSError, HTTPException),  # A service that is killed leaves an answer half sent.
         urllib.request.urlopen(f"http://{address}/metrics", timeout=_CALL_SECONDS) as page,
     ):
         found = _QUEUED.search(page.read().decode())

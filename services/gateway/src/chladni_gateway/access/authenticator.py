@@ -48,7 +48,7 @@ class Authenticator:
         self._tokens = tokens
         self._oidc = oidc
         self._now = now
-        self.open_calls: Final = OpenCalls(self.current)
+        self.open_calls: Final = OpenCalls(self._listed)
 
     @property
     def is_required(self) -> bool:
@@ -94,6 +94,10 @@ class Authenticator:
             if self._oidc is None:
                 raise unauthenticated(TokenProblem.UNKNOWN)
             return principal
+        return self._listed(principal)
+
+    def _listed(self, principal: Principal) -> Principal:
+        """Return what the file says of the token of a principal: unknown if it was withdrawn, even late."""
         if self._tokens is None:
             raise unauthenticated(TokenProblem.UNKNOWN)
         return self._tokens.content.find(principal.token_digest, now=self._now())

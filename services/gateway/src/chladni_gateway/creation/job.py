@@ -204,6 +204,7 @@ class Job:
         self.finished_at: datetime | None = None
         self.status = JobStatus()
         self.last_number = 0
+        self.furthest_step = 0
         self.follower_count = 0
         self._events: deque[NumberedEvent] = deque(maxlen=MAX_EVENTS)
         self._kinds: set[type[JobEvent]] = set()
@@ -225,8 +226,10 @@ class Job:
         """
         if self.is_over:
             raise ValueError("the job is over")
-        if isinstance(event, Progressed) and event.preview is not None:
-            self._drop_previews()
+        if isinstance(event, Progressed):
+            self.furthest_step = max(self.furthest_step, event.step)
+            if event.preview is not None:
+                self._drop_previews()
         self.last_number = self.last_number + 1 if number is None else number
         self._kinds.add(type(event))
         self._events.append(NumberedEvent(self.last_number, event))

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -30,6 +31,7 @@ from chladni_runtime.failpoints import NO_FAILPOINTS, Failpoints
 _RETRY_AFTER_SECONDS: Final = 2.0
 _WAIT_SECONDS: Final = 1.0
 _SWEEP_SECONDS: Final = 5.0
+_RERUN: Final = 2
 
 _log = logging.getLogger(__name__)
 
@@ -234,16 +236,27 @@ class JobRunner:
 
     async def _claim(self) -> None:
         while self._may_claim() and len(self._tasks) < self.limits.max_unfinished:
-            claimed = await self._store.claim()
+            claimed = await self._store.claim(self._tasks)
             if claimed is None:
                 return
             job_id = claimed.job.job_id
-            if job_id in self._tasks:  # The claim ran out while the store did not answer; the old work ends.
-                self._tasks[job_id].cancel()
-                await asyncio.wait((self._tasks[job_id],))
+            task = self._tasks.get(job_id)
+            if task is not None:  # The store did not answer for longer than a lease.
+                if self._goes_on(task, claimed):
+                    continue
+                del self._tasks[job_id]  # So the old work gives back nothing: the claim is for the new one.
+                task.cancel()
+                await asyncio.wait((task,))
+                claimed = replace(claimed, attempt=max(claimed.attempt, _RERUN))
             task = asyncio.create_task(self._work(claimed))
             self._tasks[job_id] = task
             task.add_done_callback(partial(self._end, job_id))
+
+    def _goes_on(self, task: asyncio.Task[None], claimed: ClaimedJob) -> bool:
+        """Return whether work whose claim ran out can go on under a new one: nobody else added events."""
+        job = self._jobs.get(claimed.job.job_id)
+        is_known = job is not None and job.last_number == claimed.job.last_number
+        return is_known and not task.done() and not task.cancelling()
 
     def _end(self, job_id: UUID, task: asyncio.Task[None]) -> None:
         if self._tasks.get(job_id) is task:
@@ -276,8 +289,14 @@ class JobRunner:
 
     async def _work(self, claimed: ClaimedJob) -> None:
         job_id = claimed.job.job_id
+        task = asyncio.current_task()
         job = await self._current(claimed.job)
-        await self._worker.work(job, claimed, is_cancelled=lambda: job_id in self._cancelled)
+        await self._worker.work(
+            job,
+            claimed,
+            is_cancelled=lambda: job_id in self._cancelled,
+            is_replaced=lambda: self._tasks.get(job_id) is not task,
+        )
 
     async def _current(self, stored: StoredJob) -> Job:
         """Return a job of the store as it is now."""

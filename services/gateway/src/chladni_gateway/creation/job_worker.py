@@ -16,7 +16,7 @@ from chladni_gateway.creation.job import Cancelled, Done, Failed, Job, JobEvent,
 from chladni_gateway.creation.job_codec import decode_details, encode_event
 from chladni_gateway.creation.operations import Operation
 from chladni_gateway.creation.webhook_reports import encode_report
-from chladni_gateway.domain.events import Accepted, Analyzed, CreationEvent
+from chladni_gateway.domain.events import Accepted, Analyzed, CreationEvent, Progressed
 from chladni_gateway.domain.request import CreationRequest, Webhook
 from chladni_gateway.domain.stages import Stage
 from chladni_gateway.domain.storage.job_store import ClaimedJob, JobBounds, JobStore
@@ -25,7 +25,10 @@ from chladni_runtime.failpoints import NO_FAILPOINTS, Failpoint, Failpoints
 from chladni_runtime.telemetry.scope import current_telemetry
 
 MAX_ATTEMPTS: Final = 20
-"""Claims of a job after which it fails: what it asks for may be what ends its gateways."""
+"""Claims of a job without progress after which it fails: what it asks for may be what ends its gateways.
+
+A claim counts only if its gateway ended, and all are forgiven when the job takes a step that it never took.
+"""
 _RETRIED: Final = frozenset(
     {Reason.BACKEND_UNAVAILABLE, Reason.MODEL_NOT_READY, Reason.DRAINING, Reason.STORAGE_UNAVAILABLE}
 )
@@ -122,13 +125,21 @@ class JobWorker:
         self._hold = hold
         self._failpoints = failpoints
 
-    async def work(self, job: Job, claimed: ClaimedJob, *, is_cancelled: Callable[[], bool]) -> None:
+    async def work(
+        self,
+        job: Job,
+        claimed: ClaimedJob,
+        *,
+        is_cancelled: Callable[[], bool],
+        is_replaced: Callable[[], bool],
+    ) -> None:
         """Work on a job, and record how it ends. If the work is stopped, give the claim back.
 
         Args:
             job: The job, with all of its events so far.
             claimed: The claim.
             is_cancelled: Returns whether work that is stopped is stopped because the owner cancelled it.
+            is_replaced: Returns whether other work of this gateway has the job, and the claim, now.
         """
         try:
             try:
@@ -141,10 +152,16 @@ class JobWorker:
                 await self._record(job, end, _webhook_of(claimed))
         except _LostClaimError:
             _log.info("another gateway has the job", extra={"job_id": str(job.job_id)})
+            if not is_replaced():
+                await self._release(job)
         except asyncio.CancelledError:
-            with suppress(ChladniError):
-                await self._store.release(job.job_id)
+            if not is_replaced():
+                await self._release(job)
             raise
+
+    async def _release(self, job: Job) -> None:
+        with suppress(ChladniError):  # Then the claim runs out.
+            await self._store.release(job.job_id)
 
     async def _end_of(self, job: Job, claimed: ClaimedJob) -> JobEvent | None:
         """Do the work; return how it ends, or `None` if that is recorded or the claim is given back."""
@@ -220,6 +237,7 @@ class JobWorker:
         """
         now = self._now()
         stored = encode_event(job.last_number + 1, event)
+        is_progress = isinstance(event, Progressed) and event.step > job.furthest_step
         finished_at, report = None, b""
         if isinstance(event, Done | Failed | Cancelled):
             finished_at = now
@@ -229,7 +247,9 @@ class JobWorker:
             try:
                 await self._failpoints.reach(Failpoint.EVENT_BEFORE)
                 is_added = await _uninterrupted(
-                    self._store.append(job.job_id, stored, finished_at=finished_at, report=report),
+                    self._store.append(
+                        job.job_id, stored, finished_at=finished_at, report=report, is_progress=is_progress
+                    ),
                     then=lambda is_added: _show(job, stored.number, event, now) if is_added else None,
                 )
             except UnavailableError:
@@ -246,7 +266,10 @@ class JobWorker:
 
 
 def _webhook_of(claimed: ClaimedJob) -> Webhook | None:
-    return decode_details(claimed.job.details).request.webhook
+    try:
+        return decode_details(claimed.job.details).request.webhook
+    except ValueError:  # Of a version that this gateway does not know.
+        return None
 
 
 def _show(job: Job, number: int, event: JobEvent, now: datetime) -> None:

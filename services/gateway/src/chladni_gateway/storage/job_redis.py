@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -142,13 +142,14 @@ class RedisJobStore:
             found.append(StoredEvent(event_number, fields[b"content"], preview if has_preview else b""))
         return found
 
-    async def claim(self) -> ClaimedJob | None:
+    async def claim(self, working_on: Container[UUID] = ()) -> ClaimedJob | None:
         """Claim a job; see `JobStore`."""
         async with _answering():
             while (entry := await self._next_entry()) is not None:
                 entry_id, job_id = entry
                 answer = await self._scripts["claim"](
-                    keys=[self._prefix], args=[job_id, self._worker, entry_id, _GROUP]
+                    keys=[self._prefix],
+                    args=[job_id, self._worker, entry_id, _GROUP, int(UUID(job_id) not in working_on)],
                 )
                 job = await self.find(UUID(job_id)) if answer else None
                 if job is not None:
@@ -172,12 +173,14 @@ class RedisJobStore:
         *,
         finished_at: datetime | None = None,
         report: bytes = b"",
+        is_progress: bool = False,
     ) -> bool:
         """Add an event; see `JobStore`."""
         return bool(
             await self._call(
                 "append", job_id, self._worker, event.number, event.content, event.preview,
                 "" if finished_at is None else finished_at.timestamp(), MAX_EVENTS, _GROUP, report,
+                int(is_progress),
             )
         )  # fmt: skip
 

@@ -45,7 +45,7 @@ if redis.call('HGET', job, 'finished_at') ~= '' or redis.call('HGET', job, 'entr
   return false
 end
 redis.call('HSET', job, 'worker', ARGV[2])
-return {redis.call('HINCRBY', job, 'attempts', 1), redis.call('HGET', job, 'is_cancelled'),
+return {redis.call('HINCRBY', job, 'attempts', ARGV[5]), redis.call('HGET', job, 'is_cancelled'),
   redis.call('GET', p .. 'clip:' .. id) or ''}
 """
 _RENEW: Final = """
@@ -74,6 +74,7 @@ end
 if facts[2] ~= '' then return 0 end
 redis.call('XADD', events, 'MAXLEN', ARGV[7], number .. '-0', 'content', ARGV[4])
 redis.call('HSET', job, 'last_number', number)
+if ARGV[10] == '1' then redis.call('HSET', job, 'attempts', 1) end
 if ARGV[5] ~= '' then redis.call('HSET', p .. 'preview:' .. id, 'number', number, 'preview', ARGV[5]) end
 if ARGV[6] ~= '' then
   redis.call('HSET', job, 'finished_at', ARGV[6])
@@ -118,11 +119,13 @@ return 1
 _RELEASE: Final = """
 local p, id = KEYS[1], ARGV[1]
 local job = p .. 'job:' .. id
-local facts = redis.call('HMGET', job, 'worker', 'finished_at', 'entry')
-if facts[1] ~= ARGV[2] or facts[2] ~= '' then return 0 end
+local facts = redis.call('HMGET', job, 'worker', 'finished_at', 'entry', 'attempts')
+if facts[2] ~= '' then return 0 end
+local least = (facts[1] == '' or facts[1] == ARGV[2]) and 0 or 1
+if tonumber(facts[4]) > least then redis.call('HINCRBY', job, 'attempts', -1) end
+if facts[1] ~= ARGV[2] then return 0 end
 redis.call('XACK', p .. 'queue', ARGV[3], facts[3])
 redis.call('XDEL', p .. 'queue', facts[3])
-redis.call('HINCRBY', job, 'attempts', -1)
 redis.call('HSET', job, 'worker', '', 'entry', redis.call('XADD', p .. 'queue', '*', 'job', id))
 redis.call('PUBLISH', p .. 'changes', id)
 return 1

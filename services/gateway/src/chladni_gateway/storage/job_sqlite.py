@@ -7,7 +7,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -154,7 +154,7 @@ class SqliteJobStore:
 
         return await self._run(select, is_reading=True)
 
-    async def claim(self) -> ClaimedJob | None:
+    async def claim(self, working_on: Container[UUID] = ()) -> ClaimedJob | None:
         """Claim a job; see `JobStore`."""
         now = self._clock()
         if await self._run(lambda: self._one(_CLAIMABLE, now), is_reading=True) is None:
@@ -165,11 +165,12 @@ class SqliteJobStore:
             if row is None:
                 return None
             *job, clip, attempts, is_cancelled = row
+            attempt = attempts + (UUID(job[0]) not in working_on)
             self._connection.execute(
-                "UPDATE jobs SET worker = ?, lease_until = ?, attempts = attempts + 1 WHERE job_id = ?",
-                (self._worker, now + self._lease_seconds, job[0]),
+                "UPDATE jobs SET worker = ?, lease_until = ?, attempts = ? WHERE job_id = ?",
+                (self._worker, now + self._lease_seconds, attempt, job[0]),
             )
-            return ClaimedJob(_job_of(job), clip, attempts + 1, bool(is_cancelled))
+            return ClaimedJob(_job_of(job), clip, attempt, bool(is_cancelled))
 
         return await self._run(take)
 
@@ -198,6 +199,7 @@ class SqliteJobStore:
         *,
         finished_at: datetime | None = None,
         report: bytes = b"",
+        is_progress: bool = False,
     ) -> bool:
         """Add an event; see `JobStore`."""
 
@@ -221,7 +223,8 @@ class SqliteJobStore:
                 (str(job_id), event.number - MAX_EVENTS),
             )
             self._connection.execute(
-                "UPDATE jobs SET last_number = ? WHERE job_id = ?", (event.number, str(job_id))
+                "UPDATE jobs SET last_number = ?, attempts = IIF(?, 1, attempts) WHERE job_id = ?",
+                (event.number, is_progress, str(job_id)),
             )
             if event.preview:
                 self._connection.execute(
@@ -279,10 +282,11 @@ class SqliteJobStore:
     async def release(self, job_id: UUID) -> None:
         """Give a claim back; see `JobStore`."""
         await self._change(
-            "UPDATE jobs SET worker = NULL, attempts = attempts - 1"
-            " WHERE job_id = ? AND worker = ? AND finished_at IS NULL",
-            str(job_id),
+            "UPDATE jobs SET worker = NULLIF(worker, ?1),"
+            " attempts = MAX(COALESCE(worker <> ?1, 0), attempts - 1)"
+            " WHERE job_id = ?2 AND finished_at IS NULL",
             self._worker,
+            str(job_id),
         )
 
     async def request_cancel(self, job_id: UUID) -> None:

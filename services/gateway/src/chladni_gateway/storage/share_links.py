@@ -175,27 +175,27 @@ class ShareLinks:
         with self._lock:
             if self._find(link.token) is None:
                 return None
-            self._make_room(link.token, len(content))
+            self._make_room(link, len(content))
             write_whole(self._path(link.token, _AUDIO_SUFFIX), content)
             self._write(changed)
         return changed
 
-    def _make_room(self, token: str, size_bytes: int) -> None:
+    def _make_room(self, added: ShareLink, size_bytes: int) -> None:
         """Remove clips of other links until one more has room: the oldest of the owner with the most bytes.
 
-        So who shares a lot takes nothing from the others.
+        The new one counts as its owner's. So who shares a lot takes nothing from the others.
         """
         clips = sorted(
-            (link for link in self._all() if link.audio_media_type and link.token != token),
+            (link for link in self._all() if link.audio_media_type and link.token != added.token),
             key=lambda link: link.created_at,
         )
         sizes = {link.token: self._audio_bytes(link) for link in clips}
         while clips and sum(sizes[link.token] for link in clips) + size_bytes > self._max_bytes:
-            owned: Counter[str] = Counter()
+            owned: Counter[str] = Counter({added.owner: size_bytes})
             for link in clips:
                 owned[link.owner] += sizes[link.token]
-            [(owner, _)] = owned.most_common(1)
-            oldest = next(link for link in clips if link.owner == owner)
+            most = max(owned[link.owner] for link in clips)
+            oldest = next(link for link in clips if owned[link.owner] == most)
             clips.remove(oldest)
             self._write(replace(oldest, audio_media_type=""))
             self._path(oldest.token, _AUDIO_SUFFIX).unlink(missing_ok=True)

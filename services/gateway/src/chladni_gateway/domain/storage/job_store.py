@@ -17,7 +17,7 @@ from uuid import UUID
 from chladni_contract.errors import QueueFullError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
 _RETRY_AFTER_SECONDS = 2.0
 
@@ -54,7 +54,8 @@ class ClaimedJob:
     Attributes:
         job: The job.
         clip: The recording, which is kept until the job ends.
-        attempt: How often it was claimed, this time included.
+        attempt: How often it was claimed since it made progress, this time included, without the claims of
+            gateways that live.
         is_cancelled: Whether its owner wants no image any more.
     """
 
@@ -166,8 +167,13 @@ class JobStore(Protocol):
         """Return the events of a job whose numbers are above `after`, in order."""
         ...
 
-    async def claim(self) -> ClaimedJob | None:
-        """Claim the oldest job that no gateway works on; `None` if there is none."""
+    async def claim(self, working_on: Container[UUID] = ()) -> ClaimedJob | None:
+        """Claim the oldest job that no gateway works on; `None` if there is none.
+
+        Args:
+            working_on: Jobs that this gateway works on. One whose claim ran out may be claimed again; that is
+                no further attempt.
+        """
         ...
 
     async def renew(self, job_ids: Sequence[UUID]) -> Mapping[UUID, Claim]:
@@ -181,6 +187,7 @@ class JobStore(Protocol):
         *,
         finished_at: datetime | None = None,
         report: bytes = b"",
+        is_progress: bool = False,
     ) -> bool:
         """Add an event to a job that this gateway has claimed; return whether it has it still.
 
@@ -191,6 +198,7 @@ class JobStore(Protocol):
             event: What happened; its number follows that of the last event.
             finished_at: When the job ended, if this is its last event: its recording is removed.
             report: What is to be delivered to a webhook from now on, with the last event; empty for nothing.
+            is_progress: Whether the job has come further than in any claim before: those do not count now.
         """
         ...
 
@@ -217,7 +225,10 @@ class JobStore(Protocol):
         ...
 
     async def release(self, job_id: UUID) -> None:
-        """Give a claim back, so that any gateway may claim the job at once."""
+        """Give a claim back, so that any gateway may claim the job at once; it does not count as an attempt.
+
+        Nor does it if the claim ran out, and another gateway has the job, which keeps it.
+        """
         ...
 
     async def request_cancel(self, job_id: UUID) -> None:
