@@ -4,7 +4,8 @@
     python clients/check_examples.py [cpp] [go] [java] [typescript]
 
 Each example must turn a file into the scripted image, try again what was refused for the moment,
-and report an error by its reason. A language whose tools are missing is skipped, which is said.
+report an error by its reason, and write nothing of an image that is too large for an event.
+A language whose tools are missing is skipped, which is said.
 Programs are built in build/clients.
 """
 
@@ -192,6 +193,9 @@ def check(command: Sequence[str]) -> None:
             script.errors.append(rich_error(grpc.StatusCode.INVALID_ARGUMENT, "CORRUPT_AUDIO"))
             refused = _run_example([*command, str(audio), str(image), target])
             tries = script.requests[:-1]
+            script.events[-1].created.ClearField("file")
+            too_large = Path(name) / "large.png"
+            left_out = _run_example([*command, str(audio), str(too_large), target])
             wanted = {
                 "ends with 0": made.returncode == 0,
                 "writes the image": image.exists() and image.read_bytes() == png_of(),
@@ -203,9 +207,11 @@ def check(command: Sequence[str]) -> None:
                 "has a deadline": None not in script.remaining_seconds,
                 "ends with 1 after an error": refused.returncode == 1,
                 "reports the reason of an error": "reason CORRUPT_AUDIO" in refused.stderr,
+                "ends with 1 if the image is too large for an event": left_out.returncode == 1,
+                "writes nothing then": not too_large.exists(),
             }
             if missed := [what for what, holds in wanted.items() if not holds]:
-                raise SystemExit(f"The example misses: {', '.join(missed)}\n{made}\n{refused}")
+                raise SystemExit(f"The example misses: {', '.join(missed)}\n{made}\n{refused}\n{left_out}")
     finally:
         server.stop(None).wait()
 

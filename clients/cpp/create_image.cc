@@ -12,7 +12,9 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <memory>
 #include <random>
+#include <stdexcept>
 #include <string>
 
 #include "chladni/gateway/v1/image_service.grpc.pb.h"
@@ -33,6 +35,13 @@ std::string ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw std::runtime_error("cannot read " + path);
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+void WriteFile(const std::string& path, const std::string& content) {
+  std::ofstream file(path, std::ios::binary);
+  file << content;
+  file.close();
+  if (!file) throw std::runtime_error("cannot write " + path);
 }
 
 // A random UUID: a retry of a request with the same one is the same request.
@@ -100,7 +109,9 @@ int Run(const std::string& audio_path, const std::string& image_path, const std:
         break;
       case gateway::CreateImageResponse::kCreated:
         // A file above 3 MiB is not in the event: DownloadImage has it.
-        written = bool(std::ofstream(image_path, std::ios::binary) << response.created().file().content());
+        if (!response.created().has_file()) throw std::runtime_error("the image is larger than 3 MiB");
+        WriteFile(image_path, response.created().file().content());
+        written = true;
         std::cout << image_path << ", made by " << response.created().image().provenance().model() << "\n";
         break;
       default:  // Clients ignore events that they do not know.

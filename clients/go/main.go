@@ -111,7 +111,11 @@ func run(audioPath, imagePath, target, configPath string) error {
 			fmt.Printf("step %d of %d\n", event.Progress.Step, event.Progress.TotalSteps)
 		case *gatewayv1.CreateImageResponse_Created:
 			// A file above 3 MiB is not in the event: DownloadImage has it.
-			if err := ioutil.WriteFile(imagePath, event.Created.GetFile().GetContent(), 0o644); err != nil {
+			file := event.Created.GetFile()
+			if file == nil {
+				return errors.New("the image is larger than 3 MiB")
+			}
+			if err := ioutil.WriteFile(imagePath, file.GetContent(), 0o644); err != nil {
 				return err
 			}
 			isWritten = true

@@ -62,9 +62,11 @@ public final class CreateImage {
             .retryBufferSize(RETRY_BUFFER_BYTES)
             .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS)
             .build();
-    boolean isWritten;
+    boolean isWritten = false;
     try {
       isWritten = createImage(channel, Path.of(arguments[0]), Path.of(arguments[1]));
+    } catch (IOException error) {
+      System.err.println("Error: " + error.getMessage());
     } finally {
       channel.shutdownNow();
     }
@@ -120,10 +122,13 @@ public final class CreateImage {
         return false;
       case CREATED:
         // A file above 3 MiB is not in the event: DownloadImage has it.
+        if (!response.getCreated().hasFile()) {
+          throw new IOException("the image is larger than 3 MiB");
+        }
         Files.write(image, response.getCreated().getFile().getContent().toByteArray());
         System.out.printf(
             "%s, made by %s%n", image, response.getCreated().getImage().getProvenance().getModel());
-        return response.getCreated().hasFile();
+        return true;
       default: // Clients ignore events that they do not know.
         return false;
     }

@@ -83,6 +83,17 @@ def test_what_goes_with_every_call_is_on_one_page(pages):
         assert f"| `{key}` |" in pages["calls.md"]
 
 
+def test_calls_name_what_the_gateway_serves_of_other_packages(pages):
+    contracts = [path.read_text() for path in (REPOSITORY / "protos" / "chladni").rglob("*_service.proto")]
+    served = [text for text in contracts if "The gateway serves it too" in text]
+    assert len(served) == 3
+    for text in served:
+        package, service = (
+            re.search(rf"^{word} ([\w.]+)", text, re.MULTILINE)[1] for word in ("package", "service")
+        )
+        assert f"`{package}.{service}`" in pages["calls.md"]
+
+
 def test_links_lead_somewhere(pages):
     anchors = {
         f"{name}#{re.sub(r'[^a-z0-9_-]', '', heading.lower())}"

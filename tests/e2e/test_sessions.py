@@ -6,6 +6,9 @@ import re
 
 from playwright.async_api import expect
 
+from chladni_gateway.access.principals import Scope
+from chladni_gateway.access.token_file import line_of, new_token
+
 ASK = """([path, method]) => fetch(path, { method }).then(async (answer) =>
     [answer.status, answer.status === 204 ? null : await answer.json().catch(() => null)])"""
 
@@ -113,3 +116,21 @@ async def test_visitors_see_stop_and_delete_only_their_own(visit, address, backe
         assert await bobs.evaluate("document.cookie") == ""
         [cookie] = await bobs.context.cookies()
         assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("chladni_session", True, "Strict")
+
+
+async def test_visitors_sign_in_and_out(browser, own_gateway, tmp_path):
+    token, token_file = new_token(), tmp_path / "tokens"
+    token_file.write_text(line_of(token, name="alice", scopes=list(Scope)))
+    gateway = await own_gateway(token_file=token_file)
+    context = await browser.new_context()
+    try:
+        page = await context.new_page()
+        await page.goto(gateway.address)
+        await page.get_by_label("Token").fill(token)
+        await page.get_by_role("button", name="Sign in").click()
+        await page.get_by_role("button", name="Sign out").click()
+        await expect(page.get_by_label("Token")).to_be_visible()
+        await page.goto(gateway.address)
+        await expect(page).to_have_url(f"{gateway.address}/sign-in")
+    finally:
+        await context.close()

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 
 import pytest
 
-from chladni_runtime.files import TEMPORARY_SUFFIX, whole_file, write_temporary, write_whole
+from chladni_runtime.files import (
+    TEMPORARY_SUFFIX,
+    remove_abandoned,
+    whole_file,
+    write_temporary,
+    write_whole,
+)
 
 
 def test_a_file_takes_the_place_of_the_one_before_it(tmp_path):
@@ -53,6 +60,19 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch, write):
     with pytest.raises(OSError, match="No space"):
         write(tmp_path / "kept", b"content")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed_after_an_hour(tmp_path):
+    left, unfinished = (write_temporary(tmp_path, b"part") for _ in range(2))
+    os.utime(left, (time.time() - 3601,) * 2)
+    write_whole(tmp_path / "kept", b"whole")
+    foreign = tmp_path / ".notes.tmp"
+    foreign.touch()
+    for path in (tmp_path / "kept", foreign):
+        os.utime(path, (0, 0))
+    remove_abandoned(tmp_path)
+    assert set(tmp_path.iterdir()) == {unfinished, tmp_path / "kept", foreign}
+    remove_abandoned(tmp_path / "not there")
 
 
 def test_a_file_is_its_users_alone_unless_the_caller_says_otherwise(tmp_path):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 from chladni_gateway.domain.storage.image_store import unknown_image
 from chladni_gateway.storage.share_links import ShareLinks
+from chladni_runtime.files import write_temporary
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -100,6 +102,7 @@ async def test_links_and_their_clips_go_with_their_images(tmp_path):
         if image_id == gone.image_id:
             raise unknown_image(image_id)
 
+    os.utime(write_temporary(tmp_path, b"part"), (0, 0))  # A killed process left it.
     assert await links.sweep(SimpleNamespace(describe=describe)) == 1
     assert {path.stem for path in tmp_path.iterdir()} == {kept.token}
     async with links.swept(SimpleNamespace(describe=describe), interval_seconds=60):

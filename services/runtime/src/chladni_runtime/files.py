@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 from uuid import uuid4
@@ -15,6 +16,8 @@ TEMPORARY_SUFFIX: Final = ".tmp"
 FOR_ALL: Final = 0o666
 """Mode of a file that others may read and write, as far as the process grants it."""
 _OF_ITS_USER: Final = 0o600
+_TEMPORARY_NAMES: Final = f".{32 * '[0-9a-f]'}{TEMPORARY_SUFFIX}"
+_ABANDONED_SECONDS: Final = 3600.0  # Longer than any write takes.
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -54,6 +57,18 @@ def write_temporary(folder: Path, content: bytes) -> Path:
         file.write(content)
         _flush(file)
     return temporary
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove what killed processes left unfinished in a folder, an hour ago or earlier.
+
+    Raises:
+        OSError: The folder cannot be read, or a file cannot be removed.
+    """
+    for path in folder.glob(_TEMPORARY_NAMES):
+        with suppress(FileNotFoundError):  # Its process ends it just now.
+            if path.stat().st_mtime + _ABANDONED_SECONDS <= time.time():
+                path.unlink()
 
 
 @contextmanager

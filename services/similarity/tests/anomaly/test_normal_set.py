@@ -11,6 +11,7 @@ import safetensors.numpy
 import torch
 
 from chladni_contract.errors import ChladniError, InvalidInputError, NotFoundError, Reason
+from chladni_runtime.files import write_temporary
 from chladni_runtime.models.files import ModelLoadingError
 from chladni_similarity.anomaly.autoencoder import AutoencoderEncoder, SpectrogramEncoder
 from chladni_similarity.anomaly.detector import fit_normal_set, judge_windows
@@ -164,6 +165,12 @@ def test_a_folder_is_shared_and_damaged_files_are_left_out(tmp_path, normal_set,
     assert "left out" in caplog.text
     assert first.delete("pump")
     assert second.list() == []
+
+
+def test_what_a_killed_process_left_goes_with_the_next_set(tmp_path, normal_set):
+    os.utime(write_temporary(tmp_path, b"part"), (0, 0))
+    NormalSetStore(tmp_path, max_sets=9, load_encoder=LOADER).put(normal_set, replace=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["pump.safetensors"]
 
 
 def altered(content, alter):

@@ -28,7 +28,7 @@ from pydantic import TypeAdapter
 
 from chladni_contract.errors import ChladniError, NotFoundError
 from chladni_runtime.background import repeating
-from chladni_runtime.files import write_whole
+from chladni_runtime.files import remove_abandoned, write_whole
 
 if TYPE_CHECKING:
     from chladni_gateway.domain.storage.image_store import ImageStore
@@ -109,14 +109,16 @@ class ShareLinks:
         await asyncio.to_thread(self._withdraw, token)
 
     async def sweep(self, store: ImageStore) -> int:
-        """Remove the links to images that are gone; return how many those were.
+        """Remove the links to images that are gone, and unfinished files; return how many links those were.
 
         Args:
             store: The store of the images.
 
         Raises:
             ChladniError: The store cannot be read.
+            OSError: The folder cannot be used.
         """
+        await asyncio.to_thread(remove_abandoned, self._folder)
         gone = 0
         for link in await asyncio.to_thread(lambda: tuple(self._all())):
             try:

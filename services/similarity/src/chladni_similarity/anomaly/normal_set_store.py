@@ -19,7 +19,7 @@ from chladni_contract.errors import (
     Reason,
     UnavailableError,
 )
-from chladni_runtime.files import write_whole
+from chladni_runtime.files import remove_abandoned, write_whole
 from chladni_similarity.anomaly.normal_set import (
     NAME_PATTERN,
     LoadEncoder,
@@ -173,6 +173,7 @@ class NormalSetStore:
         path = folder / f"{name}{_SUFFIX}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            remove_abandoned(folder)
             write_whole(path, content)
             status = path.stat()
         except OSError as error:

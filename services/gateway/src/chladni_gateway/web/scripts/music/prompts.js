@@ -24,11 +24,11 @@ export class PromptList {
   async write() {
     this.button.disabled = true;
     try {
-      const { file } = this;
-      const { prompts, features } = await writePrompts(file, this.clipPart);
+      const { file, clipPart } = this;
+      const { prompts, features } = await writePrompts(file, clipPart);
       const texts = prompts.map(({ text }) => text);
       const scored = await scorePrompts(texts, features).catch(() => []);
-      if (file !== this.file) return; // They are for what was heard before.
+      if (file !== this.file || clipPart !== this.clipPart) return; // They are for what was heard before.
       this.panel
         .querySelector(".prompts__list")
         .replaceChildren(...prompts.map((prompt, index) => this.render(prompt, scored[index] ?? {})));
