@@ -55,7 +55,7 @@ _EXAMPLE_FEATURES: Final = (
         tempo_bpm=62.0,
         mood=("sad",),
         melody_contour="descending",
-        dynamic_intensity="decrescendo",
+        dynamic_intensity="diminuendo",
     ),
 )
 _EXAMPLE_PROMPTS: Final = {
