@@ -104,7 +104,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"SKIPPED: {', '.join(missing)} not installed; no image was built. {' '.join(PROGRAMS)} are "
               "Debian packages.")  # fmt: skip
         return 0
-    lint([IMAGES[name] for name in parsed.names])
+    try:
+        lint([IMAGES[name] for name in parsed.names])
+    except FailedCheckError as error:
+        print(f"hadolint: FAILED: {error}", file=sys.stderr)
+        return 1
     for name in parsed.names:
         try:
             check(IMAGES[name], base=parsed.base, build_options=shlex.split(parsed.build_options))
@@ -115,7 +119,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def lint(images: list[Image]) -> None:
-    """Run hadolint over the Dockerfiles, if it is installed."""
+    """Run hadolint over the Dockerfiles, if it is installed.
+
+    Raises:
+        FailedCheckError: It finds something.
+    """
     if shutil.which("hadolint") is None:
         print("hadolint: SKIPPED, it is not installed")
         return

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 from chladni_audio_features.metrics import AudioMetrics
-from chladni_gateway.metrics import CreationMetrics, HttpMetrics, observe_counts
+from chladni_gateway.metrics import CreationMetrics, HttpMetrics, WebhookMetrics, observe_counts
 from chladni_image_generation.metrics import GenerationMetrics
 from chladni_runtime.security.watched_files import FileMetrics
 from chladni_runtime.server.metrics import ServerMetrics
@@ -117,6 +117,7 @@ def metrics_of_services() -> Mapping[str, tuple[Metric, ...]]:
     similarity.register(GpuCollector(_NoGpus()))
     gateway = CollectorRegistry()
     CreationMetrics(gateway)
+    WebhookMetrics(gateway)
     HttpMetrics(gateway)
     observe_counts(gateway, unfinished_jobs=lambda: 0, live_streams=lambda: 0)
     return {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +28,16 @@ from chladni_contract.images.vector_metadata import provenance_element, vector_f
 def test_the_first_bytes_tell_the_format(content, expected):
     assert vector_format_of(content) == expected
     assert not (expected and image_format_of(content))
+
+
+@pytest.mark.parametrize(
+    "content", [b"<!---->" * 600, b"<?xml" * 800, b"<svg" + b"<chladni:provenance " * 20_000]
+)
+def test_no_file_takes_longer_to_read_than_its_length(content):
+    started_at = time.process_time()
+    assert find_text(b"%PDF-" + content) is None
+    vector_format_of(content)
+    assert time.process_time() - started_at < 0.5
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=200))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import threading
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 
@@ -100,6 +102,26 @@ async def test_a_silent_receiver_costs_no_more_than_the_time_for_a_request():
             await client.post(f"http://host:{port}", HEADERS, b"")
     with pytest.raises(UnreachableReceiverError, match="no address"):
         await client_for("host", addresses=()).post("http://host", HEADERS, b"")
+
+
+@pytest.mark.parametrize("host", ["a..b", ".example.org", "a" * 64])
+async def test_a_name_that_is_none_is_unreachable(host):
+    client = WebhookClient(may_be_private=lambda _host: False)
+    with pytest.raises(UnreachableReceiverError):
+        await client.post(f"https://{host}/", HEADERS, b"")
+
+
+async def test_names_are_resolved_beside_the_threads_that_others_use(monkeypatch):
+    threads = []
+
+    def resolve(*_, **__):
+        threads.append(threading.current_thread().name)
+        return [(None, None, None, "", ("10.0.0.1", 443))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with pytest.raises(ForbiddenAddressError):
+        await WebhookClient(may_be_private=lambda _host: False).post("https://a.org/", HEADERS, b"")
+    assert [name.partition("_")[0] for name in threads] == ["webhooks"]
 
 
 @pytest.mark.parametrize(

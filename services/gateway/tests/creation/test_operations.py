@@ -12,7 +12,7 @@ from chladni_gateway.creation.operations import RETENTION, OperationLog
 from chladni_gateway.domain.audio import AudioClip
 from chladni_gateway.domain.generation import GenerationSettings
 from chladni_gateway.domain.recipe_options import RecipeOptions
-from chladni_gateway.domain.request import CreationRequest
+from chladni_gateway.domain.request import CreationRequest, Webhook
 
 NAMED = CreationRequest(AudioClip(b"audio", "a.wav"), owner="ann", request_id=uuid.UUID(int=1))
 
@@ -52,6 +52,7 @@ def test_a_retry_is_the_same_operation(log):
         {"recipe": "spectrogram"},
         {"settings": GenerationSettings(steps=3)},
         {"options": RecipeOptions(prompt="a reef")},
+        {"webhook": Webhook("https://example.org", "whsec_one")},
     ],
 )
 def test_a_name_belongs_to_one_request(log, changes):
@@ -60,6 +61,14 @@ def test_a_name_belongs_to_one_request(log, changes):
         log.accept(replace(NAMED, **changes))
     assert caught.value.reason is Reason.REQUEST_CONFLICT
     assert caught.value.metadata["request_id"] == str(NAMED.request_id)
+
+
+def test_the_secret_of_a_webhook_is_part_of_a_request_and_is_never_shown(log):
+    log.accept(replace(NAMED, webhook=Webhook("https://example.org", "whsec_one")))
+    other = replace(NAMED, webhook=Webhook("https://example.org", "whsec_two"))
+    with pytest.raises(ChladniError):
+        log.accept(other)
+    assert "whsec_two" not in repr(other)
 
 
 def test_callers_have_names_of_their_own(log):

@@ -24,6 +24,7 @@ from chladni_contract.errors import (
 )
 from chladni_contract.provenance import Provenance
 from chladni_gateway.domain.audio import AudioProperties
+from chladni_gateway.domain.images import ImageFormat
 from chladni_gateway.domain.ports import CollectionMatches, SimilarityMatrix
 from chladni_gateway.domain.storage.image_store import ImageRecord, StoredImage, unknown_image
 from chladni_gateway.similarity.collection import RemovedImages, StoredImageCollection
@@ -187,6 +188,15 @@ async def test_a_search_finds_the_same_whatever_the_collection_holds(contents, l
         assert await search(searcher, image_id, limit) == expected_matches(shelf, image_id, limit)
         if collection.images:
             collection.images.popitem()  # as if another replica had answered, or it had restarted
+
+
+async def test_an_image_of_shapes_is_not_compared_and_costs_nobody_the_search():
+    shelf, collection, comparer = Shelf([b"aa", b"ab", b"ac"]), Collection(), Comparer()
+    first, drawn, third = shelf.contents
+    shelf.records[1] = replace(shelf.records[1], format=ImageFormat.PDF)
+    found = await search(searcher_over(shelf, collection, comparer), first)
+    assert [image_id for image_id, _ in found] == [third]
+    assert drawn not in collection.images
 
 
 async def test_each_image_is_added_once_in_bounded_batches():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import aclosing
 from dataclasses import replace
+from pathlib import Path
 
 import diffusers
 import pytest
@@ -199,9 +200,36 @@ def test_old_checkpoints_and_the_oldest_of_too_many_are_removed(tmp_path, monkey
     assert [file.name for file in path.iterdir()] == ["f"]
 
 
-def test_a_folder_that_fails_is_logged_and_no_more(tmp_path, caplog):
+async def test_a_state_that_cannot_be_read_costs_its_checkpoint_alone(
+    make_engine, request_for, events_of, folder, tmp_path, monkeypatch, caplog
+):
+    def fail(_sampler):
+        raise MemoryError("no room for a copy")
+
+    monkeypatch.setattr(Sampler, "state", fail)
+    async with make_engine(checkpoints=folder) as engine:
+        assert (await events_of(engine, request_for(steps=STEPS)))[-1].content
+    assert "could not be made" in caplog.text
+    assert not list((tmp_path / "checkpoints").iterdir())
+
+
+def test_a_checkpoint_that_another_process_removes_does_not_keep_the_next_from_being_written(tmp_path):
+    folder = CheckpointFolder(tmp_path, interval_seconds=1.0)
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")  # listed, but not there when it is looked at
+    folder.write("a", b"content")
+    assert folder.read("a") == b"content"
+
+
+def test_a_folder_that_fails_is_logged_and_no_more(tmp_path, caplog, monkeypatch):
     folder = CheckpointFolder(tmp_path / "checkpoints", interval_seconds=1.0)
     (tmp_path / "checkpoints").rmdir()
     folder.write("a", b"content")
     assert folder.read("a") is None
     assert "could not be written" in caplog.text
+
+    def refuse(*_, **__):
+        raise OSError("read-only file system")
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    folder.write("a", b"content")

@@ -9,9 +9,12 @@ import re
 from typing import Final
 from xml.sax.saxutils import escape, unescape
 
-_ELEMENT: Final = re.compile(rb"<chladni:provenance\b[^>]*>([^<]*)</chladni:provenance\s*>")
+# Nothing is tried twice in these, so that no file takes long, whatever it holds: hence `*+`, no `<` in tags.
+_ELEMENT: Final = re.compile(rb"<chladni:provenance\b[^<>]*+>([^<]*+)</chladni:provenance\s*+>")
 _SVG_START: Final = re.compile(
-    rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*|<!DOCTYPE[^>]*>\s*|<!--.*?-->\s*)*<svg\b", re.DOTALL
+    rb"(?:\xef\xbb\xbf)?\s*+"
+    rb"(?:(?:<\?xml[^>]*+>|<!DOCTYPE[^>]*+>|<!--(?:(?!-->).)*+-->)\s*+)*+<svg\b",
+    re.DOTALL,
 )
 _SEARCHED_BYTES: Final = 4096
 _PDF_SIGNATURE: Final = b"%PDF-"

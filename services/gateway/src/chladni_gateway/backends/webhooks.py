@@ -6,7 +6,9 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
@@ -16,6 +18,7 @@ import h11
 _SECONDS: Final = 15.0
 _MAX_HEADER_BYTES: Final = 16 * 1024
 _READ_BYTES: Final = 4096
+_MAX_RESOLVERS: Final = 8
 _PORTS: Final = {"https": 443, "http": 80}
 _EMBEDDING: Final = tuple(map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")))
 """Ways to write an IPv4 address, which may be private, as an IPv6 address that looks public."""
@@ -51,8 +54,11 @@ class WebhookClient:
     ) -> None:
         self._may_be_private = may_be_private
         self._tls = tls or ssl.create_default_context()
-        self._resolve = resolve or _addresses_of
+        self._resolve = resolve or self._addresses_of
         self._timeout_seconds = timeout_seconds
+        # A name may take long to resolve, and nothing can stop that: threads of its own keep it from those
+        # that the files and stores of the gateway need.
+        self._resolvers = ThreadPoolExecutor(_MAX_RESOLVERS, thread_name_prefix="webhooks")
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
         """Send a request, and return the status of the answer.
@@ -89,7 +95,8 @@ class WebhookClient:
                     return await _exchange(reader, writer, request, body)
                 finally:
                     writer.transport.abort()
-        except (OSError, TimeoutError, h11.ProtocolError, EOFError) as error:
+        except (OSError, TimeoutError, h11.ProtocolError, EOFError, ValueError) as error:
+            # ValueError is what some names are to the resolver and to TLS, such as `a..b`.
             raise UnreachableReceiverError(f"{type(error).__name__}: {error}") from error
 
     async def _allowed_address(self, host: str, port: int) -> str:
@@ -102,6 +109,11 @@ class WebhookClient:
             raise UnreachableReceiverError(f"{host} has no address")
         return addresses[0]
 
+    async def _addresses_of(self, host: str, port: int) -> Sequence[str]:
+        resolve = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(self._resolvers, resolve)
+        return [str(address[0]) for *_, address in found]
+
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
     """Return whether an address is one of the public internet, and of one host there."""
@@ -111,12 +123,6 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
         if any(address in network for network in _EMBEDDING):
             return False
     return address.is_global and not address.is_multicast and not address.is_reserved
-
-
-async def _addresses_of(host: str, port: int) -> Sequence[str]:
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
 
 
 async def _exchange(

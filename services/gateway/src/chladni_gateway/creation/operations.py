@@ -97,5 +97,5 @@ def _digest(request: CreationRequest) -> bytes:
     digest = hashlib.sha256(clip.content)
     digest.update(repr((clip.name, part, request.recipe, request.settings, request.options)).encode())
     if request.webhook is not None:
-        digest.update(repr(request.webhook).encode())
+        digest.update(repr((request.webhook.url, request.webhook.secret)).encode())
     return digest.digest()

@@ -39,6 +39,9 @@ LEASE_SECONDS: Final = 60.0
 _JITTER: Final = 0.1
 _LOOK_SECONDS: Final = 1.0
 _MAX_CONCURRENT: Final = 8
+_MAX_CLAIMS: Final = 100
+"""Reports that are claimed at one look, those of busy receivers included."""
+_BUSY_SECONDS: Final = 1.0
 _MAX_PER_HOST: Final = 2
 
 _log = logging.getLogger(__name__)
@@ -142,7 +145,9 @@ class WebhookReports:
     async def send_due(self) -> None:
         """Begin to deliver the reports that are due, as many as may be in progress at a time."""
         try:
-            while len(self._sending) < _MAX_CONCURRENT:
+            for _ in range(_MAX_CLAIMS):
+                if len(self._sending) >= _MAX_CONCURRENT:
+                    return
                 report = await self._store.claim_report(lease_seconds=LEASE_SECONDS)
                 if report is None:
                     return
@@ -150,8 +155,8 @@ class WebhookReports:
                 host = urlsplit(kept["url"]).hostname or ""
                 if list(self._sending.values()).count(host) >= _MAX_PER_HOST:
                     # A slow receiver must not hold up the others.
-                    await self._store.postpone_report(report.job_id, seconds=1.0, is_attempt=False)
-                    return
+                    await self._store.postpone_report(report.job_id, seconds=_BUSY_SECONDS, is_attempt=False)
+                    continue
                 task = asyncio.create_task(self._send(report, kept, host))
                 self._sending[task] = host
                 task.add_done_callback(self._end)
@@ -199,6 +204,9 @@ class WebhookReports:
             return "refused"
         except UnreachableReceiverError as error:
             _log.info("a webhook did not answer", extra={"job_id": str(job_id), "detail": str(error)})
+            return "failed"
+        except Exception:  # noqa: BLE001 - or the report would be tried for ever, without being counted
+            _log.exception("a report to a webhook failed unexpectedly", extra={"job_id": str(job_id)})
             return "failed"
         if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return "delivered"

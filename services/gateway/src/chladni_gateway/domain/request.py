@@ -48,7 +48,7 @@ class Webhook:
     """
 
     url: str
-    secret: str = ""
+    secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,8 @@ class ImageSearcher:
     ) -> tuple[Match, ...]:
         """Return the owner's images that are most like a given one, best first, without that one.
 
-        Equally alike images come newest first. Only the newest `MAX_SEARCHED_IMAGES` are looked at.
+        Equally alike images come newest first. Only the newest `MAX_SEARCHED_IMAGES` are looked at, and of
+        these no SVG and no PDF.
 
         Args:
             image_id: The given image, anybody's.
@@ -71,7 +72,8 @@ class ImageSearcher:
         with at_stage(Stage.STORAGE):
             given = await self._store.describe(image_id)
             owned = await self._store.list_owned(owner, limit=MAX_SEARCHED_IMAGES)
-        others = [record for record in owned if record.image_id != image_id]
+        # Nothing compares shapes: one of them must not fail the search for all others.
+        others = [record for record in owned if record.image_id != image_id and not record.format.is_vector]
         if not others:
             return ()
         with at_stage(Stage.SIMILARITY), self._admission.admit():

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -48,7 +51,7 @@ def test_any_accept_encoding_has_an_answer(header):
     assert accepts_gzip(header) in {True, False}
 
 
-@pytest.mark.parametrize("path", ["/", SCRIPT, "/static/styles/base.css", "/static/icon.svg"])
+@pytest.mark.parametrize("path", ["/", SCRIPT, "/static/styles/base.css", "/static/pdf.svg"])
 async def test_a_file_is_the_same_compressed_and_plain(gateway, path):
     plain, content = await get(gateway, path, "identity")
     packed, compressed = await get(gateway, path, "gzip, deflate, br")
@@ -104,3 +107,10 @@ def test_what_does_not_shrink_stays_as_it_is_and_its_tag_follows_from_its_bytes(
     file = contents["folder/noise.bin"]
     assert (file.content, file.compressed, file.media_type) == (noise, None, "application/octet-stream")
     assert file == contents["again.bin"] == StaticFile.read(tmp_path / "again.bin")
+
+
+def test_no_script_shows_the_file_of_an_image_that_may_be_a_pdf_as_an_image():
+    folder = Path(str(files("chladni_gateway") / "web/scripts"))
+    scripts = {path.name: path.read_text() for path in folder.rglob("*.js")}
+    assert "shownAddressOf(image)" in scripts["gallery.js"]
+    assert {name for name, text in scripts.items() if re.search(r"src(:| =) \w+[.]image_url", text)} == set()

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import uuid
 
+import pytest
+
 from chladni_fixtures.audio import encoded, melody
+from chladni_gateway.domain.images import ImageFormat
+from chladni_gateway.rest.routes.pages.shared import shown_address
 
 
 async def test_an_image_is_private_until_its_owner_makes_a_link_and_again_once_it_is_withdrawn(
@@ -64,3 +68,9 @@ async def test_a_link_ends_with_its_image(open_session):
     assert (await owner.get("/f", params={"image_id": made["image_id"]})).json() is None
     assert (await owner.get(f"/f/{'a' * 22}")).status_code == 404
     assert (await owner.post("/f", json={"image_id": str(uuid.uuid4())})).status_code == 404
+
+
+@pytest.mark.parametrize("image_format", ImageFormat)
+def test_a_page_shows_every_image_but_a_pdf_for_which_a_sign_stands(image_format):
+    shown = shown_address(image_format, "/s/token/image")
+    assert shown == ("/static/pdf.svg" if image_format is ImageFormat.PDF else "/s/token/image")

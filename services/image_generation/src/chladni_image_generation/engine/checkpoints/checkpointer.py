@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
@@ -63,7 +64,8 @@ class CheckpointFolder:
             temporary.replace(self._path / name)
         except OSError:
             _log.warning("a checkpoint could not be written", exc_info=True)
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
     def read(self, name: str) -> bytes | None:
         """Return the bytes of a name; `None` if there are none, or they are damaged."""
@@ -83,12 +85,14 @@ class CheckpointFolder:
         if now - self._swept_at < _SWEEP_SECONDS:
             return
         self._swept_at = now
-        held = sorted(
-            ((entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in os.scandir(self._path)),
-            reverse=True,
-        )
+        held = []
+        with os.scandir(self._path) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # Another process has removed it.
+                    status = entry.stat()
+                    held.append((status.st_mtime, status.st_size, entry.path))
         total_bytes = 0
-        for changed_at, size_bytes, path in held:
+        for changed_at, size_bytes, path in sorted(held, reverse=True):
             total_bytes += size_bytes
             if changed_at < now - RETENTION_SECONDS or total_bytes > MAX_BYTES:
                 Path(path).unlink(missing_ok=True)
@@ -129,19 +133,20 @@ class Checkpointer:
         if now - execution.checkpointed_at < self._folder.interval_seconds or scheduler in self._unknown:
             return
         execution.checkpointed_at = now
+        batch_sizes = [
+            (group.latent_shape, group.rows_per_request, group.reproducible, group.network, rows)
+            for group, rows in execution.batch_sizes.items()
+        ]
         try:
-            state = sampler.state()
+            content = encode_state(sampler.state(), {"batch_sizes": batch_sizes})
         except UnknownStateError as error:
             self._unknown.add(scheduler)
             _log.warning("requests with %s have no checkpoints: %s", scheduler, error)
             return
-        facts = {
-            "batch_sizes": [
-                (group.latent_shape, group.rows_per_request, group.reproducible, group.network, rows)
-                for group, rows in execution.batch_sizes.items()
-            ]
-        }
-        self._folder.write(self._name_of(execution.checkpoint_key), encode_state(state, facts))
+        except Exception:  # noqa: BLE001 - no checkpoint is worth an image
+            _log.warning("a checkpoint could not be made", exc_info=True)
+            return
+        self._folder.write(self._name_of(execution.checkpoint_key), content)
 
     def resume(self, execution: ExecutionState, model: LatentDiffusionModel) -> Sampler | None:
         """Return the sampler of a request that was begun before, and note with which calls it was.

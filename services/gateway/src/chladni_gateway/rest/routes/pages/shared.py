@@ -17,6 +17,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 
 from chladni_contract.errors import InvalidInputError, NotFoundError, Reason
+from chladni_gateway.domain.images import ImageFormat
 from chladni_gateway.domain.request import check_clip
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.domain.storage.image_store import (
@@ -150,6 +151,7 @@ def _visitor_routes(application: Application) -> APIRouter:
             description=html.escape(_DESCRIPTION),
             address=html.escape(address),
             path=f"{SHARED_PATH}/{token}",
+            shown=shown_address(record.format, f"{SHARED_PATH}/{token}/image"),
             width=record.width_pixels,
             height=record.height_pixels,
             media_type=record.format.media_type,
@@ -200,6 +202,11 @@ def _check_whole(form: LinkAudioForm) -> None:
         raise InvalidInputError(
             Reason.INVALID_FIELD, f"{field} does not go with a link; send the part as a file.", field=field
         )
+
+
+def shown_address(image_format: ImageFormat, address: str) -> str:
+    """Return the address of what stands for an image on a page, where no browser shows a PDF as an image."""
+    return "/static/pdf.svg" if image_format is ImageFormat.PDF else address
 
 
 def _title_of(record: ImageRecord) -> str:

@@ -2,7 +2,7 @@
 
 import { renderFit } from "./alignment.js";
 import { compareImages, compareMany, searchAlike } from "../api/gateway.js";
-import { nameOf } from "../gallery/image_catalog.js";
+import { nameOf, shownAddressOf } from "../gallery/image_catalog.js";
 import { renderSimilarImages } from "./similar_images.js";
 import { renderMatrix } from "./matrix.js";
 
@@ -56,7 +56,7 @@ export class Comparison {
     const { level } = result;
     for (const [index, image] of [first, second].entries()) {
       const side = SIDES[index];
-      this.part(`${side}-image`).src = image.image_url;
+      this.part(`${side}-image`).src = shownAddressOf(image);
       this.part(`${side}-image`).alt = `Image of ${nameOf(image)}`;
       this.part(`${side}-name`).textContent = this.catalog.label(image);
     }

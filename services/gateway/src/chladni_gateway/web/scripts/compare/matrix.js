@@ -1,5 +1,6 @@
 // A matrix of similarities as a heat map: the more alike, the more sand.
 
+import { shownAddressOf } from "../gallery/image_catalog.js";
 import { make } from "../ui/elements.js";
 
 const PLATE = [24, 21, 18];
@@ -47,7 +48,7 @@ export function renderMatrix(labels, { scores, percentages }, { onPick }) {
 }
 
 function image({ image }) {
-  return make("img", { src: image.image_url, alt: "", width: 48, height: 48 });
+  return make("img", { src: shownAddressOf(image), alt: "", width: 48, height: 48 });
 }
 
 function pairButton(first, second, percentage, onPick) {

@@ -1,6 +1,6 @@
 // The images that are most similar to one.
 
-import { nameOf } from "../gallery/image_catalog.js";
+import { nameOf, shownAddressOf } from "../gallery/image_catalog.js";
 import { make } from "../ui/elements.js";
 
 /**
@@ -17,7 +17,7 @@ export function renderSimilarImages(image, matches, { label, onPick }) {
     ]);
   const items = matches.map(({ image: other, percentage, level }) => {
     const button = make("button", { type: "button", className: "similar__button" }, [
-      make("img", { src: other.image_url, alt: "", width: 160, height: 160, loading: "lazy" }),
+      make("img", { src: shownAddressOf(other), alt: "", width: 160, height: 160, loading: "lazy" }),
       make("span", { className: "similar__score" }, [
         percentage,
         make("span", { className: "visually-hidden" }, [" alike: "]),

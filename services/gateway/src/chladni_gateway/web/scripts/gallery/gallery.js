@@ -1,6 +1,6 @@
 // The images of this session, and the selection of some of them.
 
-import { nameOf } from "./image_catalog.js";
+import { nameOf, shownAddressOf } from "./image_catalog.js";
 import { copyOf } from "../ui/elements.js";
 import { renderActions } from "./image_actions.js";
 import { describeImage, formatCount, formatLong, formatNumber } from "../ui/format.js";
@@ -108,7 +108,7 @@ export class Gallery {
     const part = (name) => element.querySelector(`.image-card__${name}`);
     const label = this.catalog.label(image);
     element.dataset.imageId = image.image_id;
-    part("image").src = image.image_url;
+    part("image").src = shownAddressOf(image);
     part("image").alt = `Image of ${nameOf(image)}`;
     part("open").setAttribute("aria-label", `Look at ${label}`);
     part("open").addEventListener("click", () => this.actions.open(image));

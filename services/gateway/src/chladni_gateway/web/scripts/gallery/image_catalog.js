@@ -108,6 +108,9 @@ export class ImageCatalog {
   }
 }
 
+/** Returns the address of what stands for an image on the page: no browser shows a PDF among other images. */
+export const shownAddressOf = (image) => (image.format === "pdf" ? "/static/pdf.svg" : image.image_url);
+
 export function nameOf(image) {
   return image.display_name || "recording";
 }

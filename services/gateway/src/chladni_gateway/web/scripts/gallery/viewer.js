@@ -1,7 +1,7 @@
 // One image in large, with its explanation and how it was made.
 
 import { renderFit } from "../compare/alignment.js";
-import { nameOf } from "./image_catalog.js";
+import { nameOf, shownAddressOf } from "./image_catalog.js";
 import { make } from "../ui/elements.js";
 import { renderCode } from "./as_code.js";
 import { renderActions } from "./image_actions.js";
@@ -55,7 +55,7 @@ export class Viewer {
     this.part("older").disabled = images.at(-1)?.image_id === image.image_id;
     // A button that is disabled while it has the keyboard would keep the arrow keys to itself.
     if (document.activeElement.disabled) this.dialog.querySelector("[data-close]").focus();
-    this.part("image").src = image.image_url;
+    this.part("image").src = shownAddressOf(image);
     this.part("image").alt = `Image of ${nameOf(image)}`;
     this.part("number").textContent = `Fig. ${this.catalog.number(image.image_id)}`;
     this.part("name").textContent = nameOf(image);

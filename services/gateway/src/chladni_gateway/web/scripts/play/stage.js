@@ -1,6 +1,6 @@
 // The stage: an image over the whole window that is played from left to right, as its sound goes.
 
-import { nameOf } from "../gallery/image_catalog.js";
+import { nameOf, shownAddressOf } from "../gallery/image_catalog.js";
 import { analyse } from "./onsets.js";
 import { Glow } from "./glow.js";
 
@@ -41,7 +41,7 @@ export class Stage {
     this.stop();
     this.image = image;
     const shown = this.part("image");
-    shown.src = image.image_url;
+    shown.src = shownAddressOf(image);
     shown.alt = `Image of ${nameOf(image)}`;
     this.part("name").textContent = nameOf(image);
     const { width_pixels: width, height_pixels: height } = image.provenance;
