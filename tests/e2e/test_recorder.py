@@ -82,6 +82,33 @@ async def test_a_sound_is_recorded_seen_measured_heard_and_drawn(listen, backend
     assert strongest_hz(request.audio.content) == pytest.approx(440, abs=5)
 
 
+async def test_the_sound_moves_an_image_while_it_lasts(listen, backends, eventually):
+    sockets = []
+
+    def join(socket):
+        socket.connect_to_server()
+        sockets.append(socket)
+
+    async with listen(reduced_motion="no-preference") as page:
+        await page.route_web_socket(re.compile("/live/images$"), join)
+        await page.reload()
+        moving, title = page.locator("#moving"), page.locator("#recorder-title")
+        await page.get_by_role("button", name="Record a sound").click()
+        await expect(moving).to_be_visible()
+        await expect(page.locator(".invitation__plaque")).to_have_css("opacity", "0")
+        await sockets[0].close()
+        await expect(moving).to_be_hidden()
+        await expect(title).to_have_text("Recording")
+        await page.get_by_role("button", name="Stop").click()
+
+        await page.get_by_role("button", name="Record again").click()
+        await expect(moving).to_be_visible()
+        await page.get_by_role("button", name="Stop").click()
+        await expect(moving).to_be_hidden()
+        await eventually(lambda: backends.image_generation.running == 0)
+        assert len(sockets) == 2
+
+
 async def test_without_the_server_the_browser_listens_itself_and_a_take_may_be_discarded(
     listen, backends, eventually
 ):

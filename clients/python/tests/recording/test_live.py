@@ -85,6 +85,18 @@ def test_frames_of_a_file_are_written(run, folder):
     assert not list(folder.glob("live-*"))
 
 
+@pytest.mark.parametrize(
+    "option",
+    ["--output=me.png", "--prompt=a wave", "--steps=9", "--guidance=0", "--noise-mode=dct", "--show"],
+)
+def test_options_of_a_still_image_are_refused_with_frames(run, folder, option):
+    result = run("live", "--wav", "voice.wav", "--frames", "moving", option)
+    assert result.exit_code == 2
+    assert "is not taken with --frames" in result.stderr
+    assert option.partition("=")[0] in result.stderr
+    assert not (folder / "moving").exists()
+
+
 async def test_initial_latents_are_extracted(async_client, raw_latents_of, script):
     options = chladni.InitialLatentsOptions((1, 2, 2), chladni.LatentBasis.DCT, "voices")
     features = await async_client.extract_features(

@@ -1,12 +1,17 @@
-"""The response that a slow caller gets next."""
+"""What goes from one service to the other, and the response that a slow caller gets next."""
 
 from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.generation.v1 import generation_pb2, moving_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
-from chladni_gateway.backends.live_images import _NewestResponse
+from chladni.media.v1 import media_pb2
+from chladni_gateway.backends.live_images import LiveImageClient, _NewestResponse
+from chladni_runtime.execution.deadlines import Deadline
 
 
 def ready():
@@ -69,3 +74,77 @@ async def test_a_caller_waits_for_what_comes():
     assert (await waiting).frame.index == 5
     newest.end(None)
     assert await newest.take() is None
+
+
+class AudioFeatures:
+    """Answers the first message with a segment, and then says nothing more."""
+
+    config = None
+    is_closed = False
+
+    async def forward_stream(self, requests, _deadline):
+        try:
+            self.config = (await anext(requests)).config
+            yield audio_pb2.StreamFeaturesResponse(segment=moving_pb2.CourseSegment())
+            await asyncio.Event().wait()
+        finally:
+            self.is_closed = True
+
+
+class BusyImageGeneration:
+    """Takes no more after the first segment, as a connection whose other end does not read."""
+
+    async def forward_frames(self, requests, _deadline, *, caller):
+        await anext(requests)
+        await anext(requests)
+        yield ready()
+        await asyncio.Event().wait()
+
+
+async def silence():
+    yield bytes(2)
+
+
+def forwarded_with(audio_features, *, frames=None, **pcm):
+    return LiveImageClient(audio_features, BusyImageGeneration()).forward(
+        audio_pb2.PcmConfig(sample_rate_hz=16000, encoding=media_pb2.PCM_ENCODING_INT16, **pcm),
+        frames or moving_pb2.FrameOptions(),
+        silence(),
+        Deadline.after(60),
+        caller="someone",
+    )
+
+
+async def test_both_services_have_been_left_when_the_caller_is_gone():
+    audio_features = AudioFeatures()
+    responses = forwarded_with(audio_features)
+    await anext(responses)
+    await responses.aclose()
+    assert audio_features.is_closed
+
+
+async def config_of(**options):
+    audio_features = AudioFeatures()
+    responses = forwarded_with(audio_features, **options)
+    await anext(responses)
+    await responses.aclose()
+    return audio_features.config
+
+
+async def test_the_length_of_segments_is_not_the_callers():
+    wanted = audio_pb2.SegmentOptions()
+    wanted.segment_duration.FromSeconds(1)
+    config = await config_of(segments=wanted)
+    assert config.HasField("segments")
+    assert not config.segments.HasField("segment_duration")
+
+
+@pytest.mark.parametrize(
+    ("rate", "updates"),
+    [(None, None), (4, None), (12, None), (20, 5), (30, 7), (1e9, 7), (float("inf"), None)],
+)
+async def test_there_is_news_for_each_frame(rate, updates):
+    config = await config_of(frames=moving_pb2.FrameOptions(max_frame_rate=rate))
+    interval = config.segments.update_interval.ToNanoseconds() if updates else None
+    assert config.segments.HasField("update_interval") == (updates is not None)
+    assert interval == (round(0.25e9 / updates) if updates else None)

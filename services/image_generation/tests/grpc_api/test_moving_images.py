@@ -100,6 +100,11 @@ async def test_the_same_segments_give_the_same_frames(stub):
     assert first[-1].frame.image.content == second[-1].frame.image.content
 
 
+async def test_any_rate_above_zero_is_one(stub):
+    responses = await responses_to(stub, config(max_frame_rate=0.01), segment(0))
+    assert responses[-1].HasField("frame")
+
+
 async def test_a_silent_stream_shows_that_it_lives(stub):
     call = stub.StreamImages()
     await call.write(config())
@@ -135,6 +140,8 @@ async def test_there_is_a_limit_which_left_streams_do_not_count_for(stub):
         ([config(), config()], Reason.MISSING_FIELD, "segment"),
         ([config(width_pixels=65)], Reason.INVALID_FIELD, "config.frames.width_pixels"),
         ([config(max_frame_rate=99)], Reason.INVALID_FIELD, "config.frames.max_frame_rate"),
+        ([config(max_frame_rate=0)], Reason.INVALID_FIELD, "config.frames.max_frame_rate"),
+        ([config(max_frame_rate=float("nan"))], Reason.INVALID_FIELD, "config.frames.max_frame_rate"),
         ([config(seed=-1)], Reason.INVALID_FIELD, "config.frames.seed"),
         ([config(look="moss")], Reason.INVALID_FIELD, "config.frames.look"),
         ([config(), segment(0, values=7)], Reason.INVALID_FIELD, "segment.course"),

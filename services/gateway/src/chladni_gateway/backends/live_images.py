@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +12,7 @@ from chladni.generation.v1 import moving_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.media.v1 import media_pb2
 from chladni_contract.errors import FaultError, Reason
-from chladni_gateway.domain.live import LiveImage, LiveImagesReady
+from chladni_gateway.domain.live import MAX_LIVE_FRAME_RATE, LiveImage, LiveImagesReady
 from chladni_gateway.domain.stages import Stage, at_stage
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from chladni_runtime.execution.deadlines import Deadline
 
 _NANOSECONDS: Final = 1e9
+_SEGMENT_SECONDS: Final = 0.25
+_USUAL_FRAME_RATE: Final = 12.0
 
 FrameResponse = image_pb2.StreamImagesResponse
 
@@ -106,7 +109,8 @@ class LiveImageClient:
             ChladniError: A service refused or failed.
         """
         newest = _NewestResponse()
-        course = _Course(self._audio_features, pcm, chunks, deadline)
+        rate = frames.max_frame_rate if frames.HasField("max_frame_rate") else _USUAL_FRAME_RATE
+        course = _Course(self._audio_features, _tracing(pcm, rate), chunks, deadline)
         requests = _frame_requests(frames, course)
 
         async def collect() -> None:
@@ -127,6 +131,8 @@ class LiveImageClient:
         finally:
             collecting.cancel()
             await asyncio.gather(collecting, return_exceptions=True)
+            # Who was stopped while it sent a segment has not closed them, and the analysis would go on.
+            await requests.aclose()
 
 
 class _NewestResponse:
@@ -208,15 +214,27 @@ class _Course:
             self.error = error
 
     async def _requests(self) -> AsyncGenerator[audio_pb2.StreamFeaturesRequest, None]:
-        config = audio_pb2.PcmConfig()
-        config.CopyFrom(self._pcm)
-        config.segments.SetInParent()
-        yield audio_pb2.StreamFeaturesRequest(config=config)
+        yield audio_pb2.StreamFeaturesRequest(config=self._pcm)
         try:
             async for chunk in self._chunks:
                 yield audio_pb2.StreamFeaturesRequest(pcm=chunk)
         except Exception as error:  # noqa: BLE001 - likewise
             self.error = error
+
+
+def _tracing(pcm: audio_pb2.PcmConfig, frame_rate: float) -> audio_pb2.PcmConfig:
+    """Return the description of audio whose course is traced, with news for each frame of a rate.
+
+    Image generation is told no length of segments, so it must be the usual one.
+    """
+    config = audio_pb2.PcmConfig()
+    config.CopyFrom(pcm)
+    config.ClearField("segments")
+    config.segments.SetInParent()
+    if math.isfinite(frame_rate) and frame_rate > _USUAL_FRAME_RATE:
+        updates = math.floor(_SEGMENT_SECONDS * min(frame_rate, MAX_LIVE_FRAME_RATE))
+        config.segments.update_interval.FromNanoseconds(round(_SEGMENT_SECONDS / updates * _NANOSECONDS))
+    return config
 
 
 def _check_traces_course(response: audio_pb2.StreamFeaturesResponse) -> None:

@@ -93,6 +93,9 @@ LiveEvent: TypeAlias = LiveReady | LiveFrames | LiveSummary
 MAX_LIVE_IMAGE_SECONDS: Final = 3600.0
 """Longest live audio that moves an image."""
 
+MAX_LIVE_FRAME_RATE: Final = 30.0
+"""Most images of live audio in a second."""
+
 
 @dataclass(frozen=True, slots=True)
 class LiveImageRequest:

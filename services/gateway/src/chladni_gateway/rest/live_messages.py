@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from chladni_contract.errors import ChladniError, InvalidInputError, MetadataValue, Reason
 from chladni_gateway.domain.live import (
     BYTES_PER_SAMPLE,
+    MAX_LIVE_FRAME_RATE,
     MAX_LIVE_SAMPLE_RATE_HZ,
     MIN_LIVE_SAMPLE_RATE_HZ,
     Flush,
@@ -42,7 +43,7 @@ class _ImageOpening(BaseModel):
     height_pixels: int | None = Field(None, ge=1, le=4096, strict=True)
     look: str = Field("", max_length=256)
     seed: int | None = Field(None, ge=0, le=MAX_SEED, strict=True)
-    max_frame_rate: float | None = Field(None, gt=0, le=30)
+    max_frame_rate: float | None = Field(None, gt=0, le=MAX_LIVE_FRAME_RATE)
 
 
 class _Opening(BaseModel):

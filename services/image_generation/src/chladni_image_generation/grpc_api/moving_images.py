@@ -259,8 +259,11 @@ def _to_wanted(request: image_pb2.StreamImagesRequest, model: ModelDescription) 
     check_side(validator, "config.frames.width_pixels", width, model.sizes)
     check_side(validator, "config.frames.height_pixels", height, model.sizes)
     validator.check_range("config.frames.seed", seed, minimum=0, maximum=MAX_SEED)
-    validator.check_range(
-        "config.frames.max_frame_rate", rate, minimum=0.1, maximum=MAX_FRAME_RATE, unit="frames a second"
+    validator.check(
+        "config.frames.max_frame_rate",
+        valid=0 < rate <= MAX_FRAME_RATE,
+        description=f"is {rate:g}, must be above 0 and at most {MAX_FRAME_RATE:g} frames a second.",
+        metadata={"value": rate, "maximum": MAX_FRAME_RATE},
     )
     validator.check_range(
         "config.segment_duration",

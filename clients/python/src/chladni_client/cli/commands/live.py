@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -140,6 +141,23 @@ def live(
       chladni live --frames moving --seconds 10
     """
     if frames is not None:
+        _check_unused(
+            {
+                "--output": output,
+                "--recipe": recipe,
+                "--prompt": prompt,
+                "--negative-prompt": negative_prompt,
+                "--steps": steps,
+                "--guidance": guidance,
+                "--strength": strength,
+                "--model": model,
+                "--noise-mode": noise_mode,
+                "--noise-weight": noise_weight,
+                "--calibration": calibration,
+                "--save-latents": save_latents,
+                "--show": shows,
+            }
+        )
         _check_files(wav, None)
         _move_images(context, wav, device, frames, seconds=seconds, seed=seed, quiet=quiet, as_json=as_json)
         return
@@ -185,6 +203,17 @@ def live(
         print_saved(made, shows_image=shows)
     if opens and not as_json and _has_desktop():
         typer.launch(str(made.image_path))
+
+
+def _check_unused(options: Mapping[str, object]) -> None:
+    """Check that no option is given that says nothing of moving images.
+
+    Raises:
+        typer.BadParameter: One is.
+    """
+    for name, value in options.items():
+        if value is not None and value is not False and value != "":
+            raise typer.BadParameter("is not taken with --frames; leave it out", param_hint=f"'{name}'")
 
 
 def _move_images(

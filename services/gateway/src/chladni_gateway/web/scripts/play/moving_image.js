@@ -7,6 +7,7 @@ import { toPcm16 } from "../audio/wav.js";
 
 const BLEND_MS = 120; // A new frame comes in over the one before.
 const MOST_AHEAD_SECONDS = 0.5; // Longer than that nothing is made up.
+const MOST_WAITING_BYTES = 64 * 1024; // Of sound on its way: what would come late is left out.
 
 export class MovingImage {
   /** Draws into `canvas`, which is hidden until the first frame is there. */
@@ -14,6 +15,7 @@ export class MovingImage {
     this.canvas = canvas;
     this.context = canvas.getContext("2d", { alpha: false });
     this.socket = null;
+    this.drawing = 0;
   }
 
   /** Begins a sound of this sample rate. */
@@ -29,18 +31,22 @@ export class MovingImage {
     socket.binaryType = "blob";
     socket.onopen = () => socket.send(JSON.stringify({ sample_rate_hz: Math.round(sampleRateHz) }));
     socket.onmessage = ({ data }) => socket === this.socket && this.take(data);
+    socket.onclose = () => socket === this.socket && this.end();
   }
 
   /** Takes samples; those that come before the server is ready are left out. */
   feed(samples) {
-    if (this.isReady && this.socket?.readyState === WebSocket.OPEN) this.socket.send(toPcm16(samples));
+    if (!this.isReady || this.socket?.readyState !== WebSocket.OPEN) return;
+    if (this.socket.bufferedAmount <= MOST_WAITING_BYTES) this.socket.send(toPcm16(samples));
   }
 
   /** Ends the sound, and hides the image. */
   end() {
     this.socket?.close();
     this.socket = null;
+    this.isReady = false;
     this.canvas.hidden = true;
+    cancelAnimationFrame(this.drawing);
     for (const frame of [this.newest, this.before]) frame?.bitmap.close();
     this.newest = this.before = null;
   }
@@ -71,11 +77,10 @@ export class MovingImage {
     if (this.before !== null) return;
     this.canvas.hidden = false;
     const draw = () => {
-      if (this.newest === null) return;
       this.draw(performance.now());
-      requestAnimationFrame(draw);
+      this.drawing = requestAnimationFrame(draw);
     };
-    requestAnimationFrame(draw);
+    this.drawing = requestAnimationFrame(draw);
   }
 
   draw(now) {
