@@ -244,7 +244,7 @@ def _decoded(song: Path) -> Iterator[Floats]:
     try:
         with (
             song.open("rb") as file,
-            av.open(file, options={"format_whitelist": _FORMATS}, metadata_errors="ignore") as container,
+            av.open(file, "r", options={"format_whitelist": _FORMATS}, metadata_errors="ignore") as container,
         ):
             if not container.streams.audio:
                 raise InvalidInputError(Reason.CORRUPT_AUDIO, "The song holds no sound.", field="content")
