@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from chladni_contract.errors import InvalidInputError, NotFoundError, QueueFullError, Reason, UnavailableError
 from chladni_gateway.film.planning import FilmOptions, FilmPart
 from chladni_gateway.film.runner import FilmLimits, FilmRunner, Progress, UnknownFilmError
-from chladni_gateway.film.store import FilmFile, FilmState, FilmStore
+from chladni_gateway.film.store import FilmFile, FilmRecord, FilmState, FilmStore
 
 OPTIONS = FilmOptions(seed=7, parts=(FilmPart.COVER,))
 
@@ -236,3 +238,20 @@ def test_the_estimate_leaves_out_what_was_made_before(monkeypatch):
     now = 110.0
     progress.move_to(0.8)
     assert progress.remaining_seconds == pytest.approx(10.0)
+
+
+def test_films_have_a_room_of_bytes(tmp_path, song):
+    store = FilmStore(tmp_path / "films", max_bytes=20)
+    record = FilmRecord(
+        film_id=uuid4(),
+        owner="me",
+        caller="",
+        options=OPTIONS,
+        created_at=datetime.now(UTC),
+        song_sha256="ab",
+    )
+    store.add(record, song)
+    with pytest.raises(OSError, match="space"):
+        store.add(replace(record, film_id=uuid4()), song)
+    store.folder(record.film_id).remove()
+    store.add(replace(record, film_id=uuid4()), song)

@@ -286,10 +286,12 @@ class FilmStore:
 
     Args:
         path: Where they are; made if it is not there.
+        max_bytes: Bytes of all of them.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, max_bytes: int = 16 * 2**30) -> None:
         self._path = path
+        self._max_bytes = max_bytes
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def folder(self, film_id: UUID) -> FilmFolder:
@@ -300,11 +302,11 @@ class FilmStore:
         """Make the folder of a new film, with a copy of its song.
 
         Raises:
-            OSError: The disk is full or fails.
+            OSError: There is no room for it, or the disk fails.
         """
         folder = self.folder(record.film_id)
-        free_bytes = shutil.disk_usage(self._path).free
-        if free_bytes < _MIN_FREE_BYTES + song.stat().st_size:
+        free_bytes = min(shutil.disk_usage(self._path).free, self._max_bytes - _bytes_below(self._path))
+        if free_bytes < min(_MIN_FREE_BYTES, self._max_bytes // 2) + song.stat().st_size:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         folder.path.mkdir(mode=0o700)
         shutil.copyfile(song, folder.song)
@@ -336,6 +338,16 @@ class FilmStore:
 def ended(record: FilmRecord, state: FilmState, error: FilmError | None = None) -> FilmRecord:
     """Return a record of a film that has ended now."""
     return replace(record, state=state, error=error, ended_at=datetime.now(UTC))
+
+
+def _bytes_below(path: Path) -> int:
+    """Return the size of all files in a folder; those that vanish meanwhile do not count."""
+    size = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with suppress(OSError):
+                size += Path(folder, name).stat().st_size
+    return size
 
 
 def _is_uuid(text: str) -> bool:
