@@ -16,6 +16,11 @@ ServiceOf = Callable[[str], Any]
 ModelFolders = Callable[[Mapping[str, str]], set[str]]
 
 
+def _size_bytes(volume: dict[str, Any]) -> int:
+    limit = volume["emptyDir"]["sizeLimit"]
+    return int(limit[:-2]) * {"Mi": 2**20, "Gi": 2**30}[limit[-2:]]
+
+
 def _of_kind(resources: list[dict[str, Any]], kind: str) -> dict[str, Any]:
     return {item["metadata"]["name"]: item for item in resources if item["kind"] == kind}
 
@@ -169,9 +174,17 @@ def test_large_files_find_room_on_disk(
         settings = service_of(_image(deployment)).settings(_environ(resources, deployment))
         limits = getattr(settings, "spool_limits", None)
         (volume,) = [item for item in _pod(deployment)["volumes"] if item["name"] == "temporary"]
-        number, unit = volume["emptyDir"]["sizeLimit"][:-2], volume["emptyDir"]["sizeLimit"][-2:]
-        size_bytes = int(number) * {"Mi": 2**20, "Gi": 2**30}[unit]
-        assert size_bytes > (limits.max_files * limits.max_bytes if limits else 0)
+        assert _size_bytes(volume) > (limits.max_files * limits.max_bytes if limits else 0)
+
+
+def test_films_find_room_on_disk(
+    resources: list[dict[str, Any]], deployments: dict[str, Any], service_of: ServiceOf
+) -> None:
+    deployment = deployments["gateway"]
+    settings = service_of(_image(deployment)).settings(_environ(resources, deployment))
+    (volume,) = [item for item in _pod(deployment)["volumes"] if item["name"] == "images"]
+    film_bytes = 300 * 2**20  # That one in progress may grow by.
+    assert _size_bytes(volume) > settings.max_film_bytes + settings.max_films * film_bytes + 1536 * 2**20
 
 
 def test_routes_share_no_host_name(resources: list[dict[str, Any]], deployments: dict[str, Any]) -> None:

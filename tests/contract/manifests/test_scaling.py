@@ -197,6 +197,7 @@ def test_gateways_are_scaled_together_with_all_that_they_share(
     )
     settings = load_settings(GatewaySettings, environ)
     assert settings.redis_url.get_secret_value() == "redis://redis:6379/0"
+    assert settings.max_films == 0
     assert (settings.image_bucket, settings.webhook_hosts) == ("chladni-images", ("*",))
     drain_seconds = settings.drain_delay_seconds + settings.drain_timeout_seconds
     assert pod["terminationGracePeriodSeconds"] > drain_seconds

@@ -76,6 +76,7 @@ def test_the_readmes_programs_run(sounds, code, script, made_of_a_voice):
     sample.parent.mkdir(parents=True)
     (sounds / "build").mkdir()
     sample.write_bytes(b"a voice")
+    (sounds / "song.flac").write_bytes(b"a song")
     exec(compile(code, "README.md", "exec"), {})
     assert script.requests
 
@@ -84,6 +85,7 @@ def test_the_readmes_programs_run(sounds, code, script, made_of_a_voice):
 def test_the_readmes_commands_run(sounds, run, line, made_of_a_voice):
     for name in ("voice.png", "flute.png"):
         (sounds / name).write_bytes(made_of_a_voice)
+    (sounds / "song.flac").write_bytes(b"a song")
     np.save(sounds / "voices.npy", np.zeros((3, 4, 2, 2), np.float32))
     (sounds / "build").mkdir()
     for name in ("speech.png", "music.jpg"):
@@ -152,7 +154,8 @@ def test_the_examples_of_the_help_run(sounds, run, line, made_of_a_voice, target
     """Runs the part of a line that is the command; other programs and hosts are not there."""
     for name in ("voice.png", "flute.png"):
         (sounds / name).write_bytes(made_of_a_voice)
-    (sounds / "song.ogg").write_bytes(b"a song")
+    for name in ("song.ogg", "song.flac", "song.mp3"):
+        (sounds / name).write_bytes(b"a song")
     np.save(sounds / "clips.npy", np.zeros((2, 160), np.int16))
     (sounds / "concert.mp3").write_bytes(b"a concert")
     np.save(sounds / "voices.npy", np.zeros((3, 4, 2, 2), np.float32))

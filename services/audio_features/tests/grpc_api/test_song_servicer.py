@@ -8,6 +8,7 @@ import grpc
 import numpy as np
 import pytest
 import soundfile
+from google.protobuf.duration_pb2 import Duration
 
 from chladni.audio.v1alpha1 import song_service_pb2 as song_pb2
 from chladni.audio.v1alpha1 import song_service_pb2_grpc as song_grpc
@@ -72,3 +73,15 @@ async def test_what_is_no_audio_is_refused(stub):
     with pytest.raises(grpc.aio.AioRpcError) as failure:
         _ = [event async for event in stub.AnalyzeSong(requests_of(b"no audio" * 100))]
     assert failure.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize(
+    ("seconds", "reason"),
+    [(0.0, Reason.INVALID_FIELD), (601.0, Reason.INVALID_FIELD), (0.5, Reason.AUDIO_TOO_LONG)],
+)
+async def test_the_longest_song_may_be_chosen(stub, seconds, reason):
+    longest = Duration()
+    longest.FromNanoseconds(round(seconds * 1e9))
+    with pytest.raises(grpc.aio.AioRpcError) as failure:
+        _ = [event async for event in stub.AnalyzeSong(requests_of(song_file(), max_duration=longest))]
+    assert from_rpc_error(failure.value).reason is reason

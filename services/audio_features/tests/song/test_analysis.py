@@ -67,3 +67,9 @@ def test_a_cancelled_analysis_stops(extractor, tmp_path):
     token.cancel()
     with pytest.raises(ChladniError):
         analyse_song(extractor, song, token=token)
+
+
+def test_what_ends_right_after_a_part_belongs_to_the_song(extractor, tmp_path, monkeypatch):
+    monkeypatch.setattr("chladni_audio_features.song.analysis._PART_SECONDS", 4.0)
+    song = write_song(tmp_path / "song.wav", 8.1)
+    assert analysed(extractor, song).source.duration_seconds == pytest.approx(8.1, abs=1e-3)

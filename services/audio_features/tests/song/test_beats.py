@@ -48,3 +48,10 @@ def test_sound_without_a_beat_has_none():
     assert tempo_of_onsets([]) is None
     found = find_beats(measure_rhythm(np.zeros(3 * RATE, np.float32)), None)
     assert (found.beats, found.downbeats, found.onsets) == ((), (), ())
+
+
+@pytest.mark.filterwarnings("error")
+def test_fewer_beats_than_a_bar_has():
+    found = find_beats(measure_rhythm(clicks(3.0, interval=1.0)), Tempo(60.0, 7, by_music=False))
+    assert 2 <= len(found.beats) < 7
+    assert len(found.downbeats) == 1

@@ -100,7 +100,7 @@ class Application:
         share_links: Keeps the links by which owners share images.
         recipes: The ways from sound to image.
         tokens: Issues sessions.
-        films: Makes films of songs; `None` if what encodes them is not installed.
+        films: Makes films of songs; `None` if the settings allow none, or what encodes them is not installed.
         health_checker: Asks how the services behind the gateway are.
         limits: Limits of requests.
     """
@@ -135,11 +135,11 @@ class Application:
         """What makes films.
 
         Raises:
-            NotOfferedError: What encodes them is not installed.
+            NotOfferedError: The settings allow none, or what encodes them is not installed.
         """
         if self.films is None:
             raise NotOfferedError(
-                "This server makes no films: av and Pillow are not installed where the gateway runs. Install "
-                "them there: pip install 'chladni-gateway[film]'."
+                "This server makes no films: its settings allow none (MAX_FILMS is 0), or av and Pillow are "
+                "not installed where the gateway runs; there: pip install 'chladni-gateway[film]'."
             )
         return self.films

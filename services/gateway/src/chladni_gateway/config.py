@@ -341,6 +341,11 @@ class GatewaySettings(AccessSettings):
         description="Folder of the films and their songs; films in the folder of the images if absent.",
     )
     max_films: int = Field(16, ge=0, le=10_000, description="Unfinished films at most; 0 makes none.")
+    max_film_bytes: int = Field(
+        16 * 1024 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Bytes of all films and their songs; a song with which there might be more is refused.",
+    )
     max_films_per_session: int = Field(
         8, ge=1, le=10_000, description="Films of one session kept at most, each up to some 300 MB."
     )

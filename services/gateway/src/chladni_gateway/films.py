@@ -59,7 +59,9 @@ def make_film_runner(
     stack.push_async_callback(asyncio.to_thread, processes.close)
     servers = [(generator, listing(generator)) for generator in generators]
     return FilmRunner(
-        store=FilmStore(settings.film_folder or settings.image_folder / _FOLDER),
+        store=FilmStore(
+            settings.film_folder or settings.image_folder / _FOLDER, max_bytes=settings.max_film_bytes
+        ),
         maker=FilmMaker(
             analyzer=songs,
             servers_of=ImageGenerationPool(servers).servers_of,

@@ -92,3 +92,16 @@ def test_what_holds_no_sound_is_an_error_of_the_caller(tmp_path):
     with pytest.raises(InvalidInputError):
         encoding.extract_audio(path, tmp_path / "sound.m4a", 1.0)
     assert not (tmp_path / "sound.m4a").exists()
+
+
+@pytest.mark.parametrize(
+    "playlist",
+    [
+        "ffconcat version 1.0\nfile 'song.flac'\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nsong.flac\n#EXT-X-ENDLIST\n",
+    ],
+)
+def test_a_song_that_names_other_files_is_refused(tmp_path, song, playlist):
+    (tmp_path / "upload").write_text(playlist)
+    with pytest.raises(InvalidInputError):
+        encoding.extract_audio(tmp_path / "upload", tmp_path / "sound.m4a", 2.0)

@@ -60,7 +60,7 @@ class Analyzer:
 
 
 class Processes:
-    def run(self, function, *args):
+    def run(self, function, *args, token=None):
         return function(*args)
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -11,7 +14,7 @@ import pytest
 from chladni_contract.errors import InvalidInputError, NotFoundError, QueueFullError, Reason, UnavailableError
 from chladni_gateway.film.planning import FilmOptions, FilmPart
 from chladni_gateway.film.runner import FilmLimits, FilmRunner, Progress, UnknownFilmError
-from chladni_gateway.film.store import FilmFile, FilmState, FilmStore
+from chladni_gateway.film.store import FilmFile, FilmRecord, FilmState, FilmStore
 
 OPTIONS = FilmOptions(seed=7, parts=(FilmPart.COVER,))
 
@@ -151,3 +154,104 @@ async def test_films_are_removed_in_time(tmp_path, song):
     async with running(tmp_path / "films", maker, retention_seconds=0.0) as runner:
         await until(lambda: not list((tmp_path / "films").iterdir()))
         assert runner.list_owned("me") == []
+
+
+async def test_a_song_that_cannot_be_kept_leaves_nothing(tmp_path, song, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    async with running(tmp_path / "films", Maker(), max_unfinished=1) as runner:
+        with monkeypatch.context() as patched:
+            patched.setattr("chladni_gateway.film.store.shutil.copyfile", full)
+            with pytest.raises(UnavailableError, match="No space left"):
+                await start(runner, song)
+        assert runner.list_owned("me") == []
+        assert not list((tmp_path / "films").iterdir())
+        await start(runner, song)
+
+
+async def test_a_song_must_have_bytes(tmp_path, song):
+    song.write_bytes(b"")
+    async with running(tmp_path / "films", Maker()) as runner:
+        with pytest.raises(InvalidInputError) as caught:
+            await start(runner, song)
+        assert caught.value.reason is Reason.EMPTY_AUDIO
+
+
+async def test_what_another_gateway_made_reaches_those_who_watch(tmp_path, song, monkeypatch):
+    monkeypatch.setattr("chladni_gateway.film.runner._LOCK_SECONDS", 0.01)
+    maker = Maker()
+    async with running(tmp_path / "films", maker) as first:
+        film_id = (await start(first, song)).record.film_id
+        await until(lambda: maker.calls)
+        idle = Maker()
+        async with running(tmp_path / "films", idle) as second:
+            film = second.find(film_id, owner="me")
+            watching = asyncio.create_task(ended(second, film))
+            maker.may_go_on.set()
+            async with asyncio.timeout(5):
+                assert await watching is FilmState.COMPLETED
+            assert (film.share, idle.calls) == (1.0, 0)
+
+
+async def test_a_film_whose_files_are_gone_fails_and_the_next_one_is_made(tmp_path, song):
+    maker = Maker()
+    async with running(tmp_path / "films", maker) as runner:
+        await start(runner, song)
+        await until(lambda: maker.calls)
+        lost, next_one = await start(runner, song), await start(runner, song)
+        FilmStore(tmp_path / "films").folder(lost.record.film_id).remove()
+        maker.may_go_on.set()
+        assert await ended(runner, lost) is FilmState.FAILED
+        assert await ended(runner, next_one) is FilmState.COMPLETED
+
+
+async def test_a_completed_film_keeps_its_files_alone(tmp_path, song):
+    maker = Maker()
+    maker.may_go_on.set()
+    async with running(tmp_path / "films", maker) as runner:
+        film = await start(runner, song)
+        await ended(runner, film)
+    folder = FilmStore(tmp_path / "films").folder(film.record.film_id)
+    assert {path.name for path in folder.path.iterdir()} == {"cover.png", "film.json", "lock"}
+
+
+def test_folders_that_a_killed_gateway_left_are_removed(tmp_path):
+    store = FilmStore(tmp_path)
+    left, new, other = tmp_path / str(uuid4()), tmp_path / str(uuid4()), tmp_path / "images"
+    for path in (left, new, other):
+        path.mkdir()
+    for path in (left, other):
+        os.utime(path, (0, 0))
+    store.remove_left_folders()
+    assert {path.name for path in tmp_path.iterdir()} == {new.name, "images"}
+
+
+def test_the_estimate_leaves_out_what_was_made_before(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("chladni_gateway.film.runner.time.monotonic", lambda: now)
+    progress = Progress()
+    progress.move_to(0.5)
+    progress.begin_here()
+    assert progress.remaining_seconds is None
+    progress.move_to(0.6)
+    now = 110.0
+    progress.move_to(0.8)
+    assert progress.remaining_seconds == pytest.approx(10.0)
+
+
+def test_films_have_a_room_of_bytes(tmp_path, song):
+    store = FilmStore(tmp_path / "films", max_bytes=20)
+    record = FilmRecord(
+        film_id=uuid4(),
+        owner="me",
+        caller="",
+        options=OPTIONS,
+        created_at=datetime.now(UTC),
+        song_sha256="ab",
+    )
+    store.add(record, song)
+    with pytest.raises(OSError, match="space"):
+        store.add(replace(record, film_id=uuid4()), song)
+    store.folder(record.film_id).remove()
+    store.add(replace(record, film_id=uuid4()), song)

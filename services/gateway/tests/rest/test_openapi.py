@@ -19,6 +19,7 @@ UPLOADS = (
     "/api/v1/prompts",
     "/api/v1/anomaly",
     "/api/v1/anomaly/normal-sets",
+    "/api/v1/films",
 )
 
 

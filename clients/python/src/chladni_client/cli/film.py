@@ -67,6 +67,8 @@ def film(
     width, height = _size_of(size)
     chosen = tuple(dict.fromkeys(parts or ()))
     folder = output or song.with_suffix("")
+    if folder.exists() and not folder.is_dir():
+        raise typer.BadParameter(f"{shown(str(folder))} is a file; name a folder", param_hint="'--output'")
     options = {
         "width_pixels": width,
         "height_pixels": height,

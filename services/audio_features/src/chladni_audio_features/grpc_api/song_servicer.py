@@ -164,7 +164,12 @@ def _read_config(message: song_pb2.AnalyzeSongRequest | None) -> float:
         return MAX_SONG_SECONDS
     seconds = config.max_duration.ToNanoseconds() / 1e9
     validator = RequestValidator()
-    validator.check_range("config.max_duration", seconds, minimum=1.0, maximum=MAX_SONG_SECONDS, unit="s")
+    validator.check(
+        "config.max_duration",
+        valid=0 < seconds <= MAX_SONG_SECONDS,
+        description=f"is {seconds:g} s, must be above 0 and at most {MAX_SONG_SECONDS:g} s.",
+        metadata={"value": seconds, "maximum": MAX_SONG_SECONDS},
+    )
     validator.raise_if_invalid()
     return seconds
 

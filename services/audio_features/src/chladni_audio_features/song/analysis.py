@@ -147,8 +147,9 @@ def _decoded(
             break  # The song ends where the part would begin.
         source = source or clip.source
         samples = resampled(clip, ANALYSIS_SAMPLE_RATE_HZ).samples
-        parts.append(_between(samples, start - first, start - first + _PART_SECONDS))
         has_more = clip.duration_seconds > last - first - 0.5 * _MARGIN_SECONDS
+        end = start - first + _PART_SECONDS if has_more else clip.duration_seconds
+        parts.append(_between(samples, start - first, end))
         start += _PART_SECONDS
         report(_DECODING_SHARE * min(1.0, start / max_seconds))
     if source is None:

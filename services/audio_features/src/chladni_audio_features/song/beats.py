@@ -122,9 +122,8 @@ def find_beats(rhythm: RhythmFrames, tempo: Tempo | None) -> SongBeats:
         return SongBeats((), (), onsets)
     beats = tuple(float(frame / FRAMES_PER_SECOND) for frame in frames)
     accents = _standardised(rhythm.low)[frames] + 0.5 * strength[frames]
-    means = [accents[phase :: tempo.beats_per_bar].mean() for phase in range(tempo.beats_per_bar)][
-        : len(beats)
-    ]
+    phases = range(min(tempo.beats_per_bar, len(beats)))
+    means = [accents[phase :: tempo.beats_per_bar].mean() for phase in phases]
     phase = int(np.argmax(means))
     return SongBeats(beats, beats[phase :: tempo.beats_per_bar], onsets)
 

@@ -24,6 +24,8 @@ AUDIO_RATE_HZ: Final = 48_000
 _AUDIO_BITS_PER_SECOND: Final = 192_000
 _AUDIO_FRAME: Final = 1024
 _FADE_SECONDS: Final = 0.03
+_FORMATS: Final = "wav,w64,aiff,ogg,matroska,amr,caf,mov,flac,mp3,aac"
+"""What is read: no playlists, which name other files."""
 _VIDEO_OPTIONS: Final = {
     "crf": "18",
     "preset": "veryfast",
@@ -240,7 +242,10 @@ def _decoded(song: Path) -> Iterator[Floats]:
     resampler = AudioResampler(format="fltp", layout="stereo", rate=AUDIO_RATE_HZ)
     has_audio = False
     try:
-        with av.open(str(song)) as container:
+        with (
+            song.open("rb") as file,
+            av.open(file, "r", options={"format_whitelist": _FORMATS}, metadata_errors="ignore") as container,
+        ):
             if not container.streams.audio:
                 raise InvalidInputError(Reason.CORRUPT_AUDIO, "The song holds no sound.", field="content")
             for packet in container.demux(container.streams.audio[0]):

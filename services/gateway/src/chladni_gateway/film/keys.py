@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
@@ -33,6 +34,8 @@ _PER_SERVER: Final = 3
 _TIMEOUT_SECONDS: Final = 300.0
 _RETRY_SECONDS: Final = 2.0
 _MAX_TRIES: Final = 30
+_AVOIDED_SECONDS: Final = 20.0
+"""How long a server that could not be asked is left alone, if there is another one."""
 _PASSING: Final = frozenset(
     {Reason.BACKEND_UNAVAILABLE, Reason.QUEUE_FULL, Reason.DRAINING, Reason.MODEL_NOT_READY}
 )
@@ -82,6 +85,7 @@ class KeySource:
         self._audio_sha256 = audio_sha256
         self._retry_seconds = retry_seconds
         self._in_flight: dict[int, int] = {}
+        self._avoided_until: dict[int, float] = {}
 
     async def keys(self, requests: Iterable[KeyRequest]) -> AsyncGenerator[bytes, None]:
         """Yield the files of keys in order; a few are asked for ahead of the one that is yielded.
@@ -144,16 +148,25 @@ class KeySource:
 
     async def _tried(self, generation: GenerationRequest) -> bytes:
         servers = self._servers_of(self._model)
-        server = min(servers, key=lambda item: self._in_flight.get(id(item), 0))
+        server = min(servers, key=self._load)
         self._in_flight[id(server)] = self._in_flight.get(id(server), 0) + 1
         try:
             async with aclosing(server.generate(generation, Deadline.after(_TIMEOUT_SECONDS))) as events:
                 async for event in events:
                     if isinstance(event, Completed):
                         return event.image.content
+        except ChladniError as error:
+            if error.reason in _PASSING:
+                self._avoided_until[id(server)] = time.monotonic() + _AVOIDED_SECONDS
+            raise
         finally:
             self._in_flight[id(server)] -= 1
         raise FaultError(Reason.INTERNAL, "The image generation ended without an image.")
+
+    def _load(self, server: ImageSource) -> tuple[bool, int]:
+        """Return how much speaks against a server; one that is down has little to do, but comes last."""
+        is_avoided = self._avoided_until.get(id(server), 0.0) > time.monotonic()
+        return is_avoided, self._in_flight.get(id(server), 0)
 
 
 def to_embedding(moment: Moment) -> Embedding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -42,6 +41,7 @@ from chladni_gateway.film.store import FilmFolder, FilmRecord
 from chladni_gateway.models.catalog import ModelCatalog
 from chladni_gateway.models.requirements import ModelSelector
 from chladni_gateway.recipes.embedded import MODELS
+from chladni_runtime.execution.cancellation import CancellationToken, run_in_thread
 from chladni_runtime.execution.deadlines import Deadline
 from chladni_runtime.execution.process_pool import ProcessLimits, ProcessPool
 
@@ -102,22 +102,21 @@ class FilmMaker:
                 if part not in record.options.parts:
                     continue
                 progress.part = part
-                if not folder.file(part).exists():
+                is_made = folder.file(part).exists()
+                if not is_made:
                     if part is FilmPart.COVER:
                         await self._make_cover(folder, record, song, source, model)
                     else:
-                        await self._make_part(
-                            folder, record, plans[part], source, partial(_note, report, record, steps)
-                        )
-                steps.end_part(part)
-                described = await asyncio.to_thread(folder.describe, part)
+                        await self._make_part(folder, record, plans[part], source, steps, report)
+                steps.end_part(part, was_made=is_made)
+                described = await run_in_thread(folder.describe, part)
                 record = replace(record, files=(*(f for f in record.files if f.part != part), described))
                 folder.write_record(record)
                 report(record, progress)
         return record
 
     async def _song(self, folder: FilmFolder, note: Callable[[float], None]) -> Song:
-        song = await asyncio.to_thread(folder.read_analysis)
+        song = await run_in_thread(folder.read_analysis)
         if song is not None:
             return song
         deadline = Deadline.after(ANALYSIS_SECONDS)
@@ -129,7 +128,7 @@ class FilmMaker:
                     note(_ANALYSIS_SHARE * event.share)
         if song is None:
             raise FaultError(Reason.INTERNAL, "The analysis of the song ended without a result.")
-        await asyncio.to_thread(folder.write_analysis, song)
+        await run_in_thread(folder.write_analysis, song)
         return song
 
     async def _model_name(self, record: FilmRecord) -> str:
@@ -157,7 +156,7 @@ class FilmMaker:
         )
         target = folder.file(FilmPart.COVER)
         unfinished = target.with_name(f"{target.name}.partial")
-        await asyncio.to_thread(unfinished.write_bytes, content)
+        await run_in_thread(unfinished.write_bytes, content)
         unfinished.replace(target)
 
     async def _make_part(
@@ -166,18 +165,22 @@ class FilmMaker:
         record: FilmRecord,
         plan: PartPlan,
         source: KeySource,
-        note: Callable[[], None],
+        steps: _Steps,
+        report: Report,
     ) -> None:
+        def note() -> None:
+            report(record, steps.frame())
+
         audio_path = folder.audio_file(plan.part)
         if not audio_path.exists():
-            await asyncio.to_thread(self._extract_audio, folder.song, audio_path, plan)
+            await self._extract_audio(folder.song, audio_path, plan)
         segments = [folder.segment(plan.part, number) for number in range(plan.segment_count)]
         made = next((number for number, path in enumerate(segments) if not path.exists()), len(segments))
-        for _ in range(made * plan.segment_frames):
-            note()
+        if made:
+            report(record, steps.skip(made * plan.segment_frames))
         limiter = FlashLimiter(plan.frames_per_second)
         if made:
-            await asyncio.to_thread(limiter.load, folder.limiter_state(plan.part, made - 1))
+            await run_in_thread(limiter.load, folder.limiter_state(plan.part, made - 1))
         frames = self._frames(plan, source, first_segment=made)
         async with aclosing(frames) as coming:
             for number in range(made, len(segments)):
@@ -190,22 +193,16 @@ class FilmMaker:
                 try:
                     for _ in plan.frames_of(number):
                         pixels = await anext(coming)
-                        await asyncio.to_thread(_write, writer, limiter, pixels)
+                        await run_in_thread(_write, writer, limiter, pixels)
                         note()
+                    await run_in_thread(limiter.save, folder.limiter_state(plan.part, number))
+                    await run_in_thread(writer.close)
                 except BaseException:
                     writer.discard()
                     raise
-                await asyncio.to_thread(limiter.save, folder.limiter_state(plan.part, number))
-                await asyncio.to_thread(writer.close)
-        await asyncio.to_thread(
-            encoding.join,
-            segments,
-            audio_path,
-            folder.file(plan.part),
-            frames_per_second=plan.frames_per_second,
-            metadata=_metadata(record),
-        )
-        await asyncio.to_thread(folder.remove_segments, plan.part)
+        join = partial(encoding.join, frames_per_second=plan.frames_per_second, metadata=_metadata(record))
+        await run_in_thread(join, segments, audio_path, folder.file(plan.part))
+        await run_in_thread(folder.remove_segments, plan.part)
 
     async def _frames(
         self, plan: PartPlan, source: KeySource, *, first_segment: int
@@ -218,22 +215,24 @@ class FilmMaker:
             KeyRequest(plan.timeline.at(plan.key_time_seconds(key)), plan.render_size) for key in wanted
         )
         async with aclosing(source.keys(requests)) as keys:
-            before = await asyncio.to_thread(decode_key, await anext(keys))
+            before = await run_in_thread(decode_key, await anext(keys))
             for key in wanted[:-1]:
-                after = await asyncio.to_thread(decode_key, await anext(keys))
+                after = await run_in_thread(decode_key, await anext(keys))
                 for index in range(plan.key_every):
                     number = key * plan.key_every + index
                     if number >= plan.frame_count:
                         return
-                    yield await asyncio.to_thread(_composed, plan, number, index, before, after)
+                    yield await run_in_thread(_composed, plan, number, index, before, after)
                 before = after
 
-    def _extract_audio(self, song: Path, target: Path, plan: PartPlan) -> None:
+    async def _extract_audio(self, song: Path, target: Path, plan: PartPlan) -> None:
+        token = CancellationToken()
+        run = partial(self._processes.run, token=token)
         if plan.is_loop:
-            arguments = (song, target, plan.audio_start_seconds, plan.duration_seconds)
-            self._processes.run(encoding.extract_loop_audio, *arguments)
+            places = (plan.audio_start_seconds, plan.duration_seconds)
+            await run_in_thread(run, encoding.extract_loop_audio, song, target, *places, token=token)
         else:
-            self._processes.run(encoding.extract_audio, song, target, plan.duration_seconds)
+            await run_in_thread(run, encoding.extract_audio, song, target, plan.duration_seconds, token=token)
 
 
 class _Steps:
@@ -263,11 +262,20 @@ class _Steps:
         done = self._ended + (self._costs[part] * self._frames if part in self._costs else 0.0)
         return self._at(done)
 
-    def end_part(self, part: FilmPart) -> None:
-        """Note that a part is done."""
+    def skip(self, count: int) -> Progress:
+        """Note that frames of the part in progress were done before."""
+        self._frames += count - 1
+        self.frame()
+        self._progress.begin_here()
+        return self._progress
+
+    def end_part(self, part: FilmPart, *, was_made: bool) -> None:
+        """Note that a part is done, or was done before."""
         self._frames = 0
         self._ended += self._cover if part is FilmPart.COVER else self._costs[part] * self._counts[part]
         self._at(self._ended)
+        if was_made:
+            self._progress.begin_here()
 
     def _at(self, done: float) -> Progress:
         share = _ANALYSIS_SHARE + (1.0 - _ANALYSIS_SHARE) * done / max(self._total, 1.0)
@@ -320,10 +328,6 @@ def _metadata(record: FilmRecord) -> dict[str, str]:
     return {"title": record.display_name, "comment": f"Chladni: {settings}"}
 
 
-def _note(report: Report, record: FilmRecord, steps: _Steps) -> None:
-    report(record, steps.frame())
-
-
 def _note_share(report: Report, record: FilmRecord, progress: Progress, share: float) -> None:
     report(record, _moved(progress, share))
 
@@ -339,5 +343,5 @@ def _moved(progress: Progress, share: float) -> Progress:
 
 async def _pieces(path: Path) -> AsyncIterator[bytes]:
     with path.open("rb") as file:
-        while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):
+        while piece := await run_in_thread(file.read, _PIECE_BYTES):
             yield piece

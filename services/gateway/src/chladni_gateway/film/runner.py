@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 from uuid import UUID, uuid4
 
-from chladni_contract.errors import ChladniError, InvalidInputError, NotFoundError, QueueFullError, Reason
+from chladni_contract.errors import (
+    ChladniError,
+    InvalidInputError,
+    NotFoundError,
+    QueueFullError,
+    Reason,
+    UnavailableError,
+)
 from chladni_gateway.film.planning import FilmOptions, FilmPart
 from chladni_gateway.film.store import FilmError, FilmFolder, FilmRecord, FilmState, FilmStore, ended
+from chladni_runtime.execution.cancellation import run_in_thread
 
 _RETRY_AFTER_SECONDS: Final = 30.0
 _SWEEP_SECONDS: Final = 60.0
@@ -38,6 +44,10 @@ class Progress:
         self.part: FilmPart | None = None
         self._started_at = time.monotonic()
         self._started_share: float | None = None
+
+    def begin_here(self) -> None:
+        """Leave what was done so far out of the estimate: it was made earlier."""
+        self._started_share = None
 
     def move_to(self, share: float) -> None:
         """Note how much is done."""
@@ -139,6 +149,7 @@ class FilmRunner:
 
     async def open(self) -> None:
         """Find the films that are kept, and go on with those that had not ended."""
+        await asyncio.to_thread(self._store.remove_left_folders)
         for record in await asyncio.to_thread(self._store.records):
             film = self._films[record.film_id] = Film(record)
             film.share = float(record.state is FilmState.COMPLETED)
@@ -148,11 +159,10 @@ class FilmRunner:
 
     async def close(self) -> None:
         """Stop; a film in progress goes on when a gateway opens its folder."""
-        if self._current is not None:
-            self._current[1].cancel()
-        for task in self._tasks:
+        tasks = [*self._tasks, *([] if self._current is None else [self._current[1]])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def check_room(self, owner: str) -> None:
         """Require that an owner may have one more film.
@@ -186,9 +196,14 @@ class FilmRunner:
         """Start a film, or find the one that an earlier try of the same request started; return it.
 
         Raises:
-            InvalidInputError: Another film has the request's identifier.
+            InvalidInputError: The song is empty, or another film has the request's identifier.
             QueueFullError: There are too many.
+            UnavailableError: The disk is full or fails.
         """
+        if not (await asyncio.to_thread(song.stat)).st_size:
+            raise InvalidInputError(
+                Reason.EMPTY_AUDIO, "content is empty; send the bytes of a song.", field="content"
+            )
         if request_id is not None and (found := self._by_request(owner, request_id)):
             record = found.record
             if (record.song_sha256, replace(record.options, seed=options.seed)) != (sha256, options):
@@ -210,7 +225,17 @@ class FilmRunner:
             request_id=request_id,
         )
         film = self._films[record.film_id] = Film(record)
-        await asyncio.to_thread(self._store.add, record, song)
+        try:
+            await run_in_thread(self._store.add, record, song)
+        except BaseException as error:
+            self._films.pop(record.film_id, None)
+            await run_in_thread(self._store.folder(record.film_id).remove)
+            if isinstance(error, OSError):
+                raise UnavailableError(
+                    Reason.STORAGE_UNAVAILABLE,
+                    f"The server cannot keep the song: {error.strerror or error}. Try again later.",
+                ) from error
+            raise
         self._waiting.put_nowait(record.film_id)
         return film
 
@@ -295,33 +320,40 @@ class FilmRunner:
 
     async def _make(self, film: Film) -> None:
         folder = self._store.folder(film.record.film_id)
-        with folder.locked() as is_locked:
-            if not is_locked:  # Another gateway works on it; look again later.
-                await asyncio.sleep(_LOCK_SECONDS)
-                with suppress(OSError, ValueError):
-                    film.record = folder.read_record()
+        try:
+            with folder.locked() as is_locked:
+                if not is_locked:  # Another gateway works on it; look again later.
+                    await asyncio.sleep(_LOCK_SECONDS)
+                self._learn(film, await asyncio.to_thread(folder.read_record))
+                if is_locked and not film.record.state.is_final:
+                    self._keep(film, replace(film.record, state=FilmState.RUNNING))
+                    made = await self._maker.make(folder, film.record, lambda *found: _note(film, *found))
+                    await run_in_thread(folder.remove_working_files)
+                    film.share, film.remaining_seconds = 1.0, None
+                    self._end(film, ended(made, FilmState.COMPLETED))
+            if not film.record.state.is_final:
                 self._waiting.put_nowait(film.record.film_id)
-                return
-            self._keep(film, replace(film.record, state=FilmState.RUNNING))
-            try:
-                made = await self._maker.make(folder, film.record, lambda *found: _note(film, *found))
-            except ChladniError as error:
-                _log.warning("a film failed", exc_info=error, extra={"film_id": str(film.record.film_id)})
-                self._keep(film, ended(film.record, FilmState.FAILED, _to_film_error(error)))
-            except Exception:  # noqa: BLE001 - whatever failed, the next film must not suffer for it
-                _log.exception("a film failed", extra={"film_id": str(film.record.film_id)})
-                fault = FilmError(Reason.INTERNAL.value, "The film failed unexpectedly.")
-                self._keep(film, ended(film.record, FilmState.FAILED, fault))
-            else:
-                film.share, film.remaining_seconds = 1.0, None
-                self._keep(film, ended(made, FilmState.COMPLETED))
+        except ChladniError as error:
+            _log.warning("a film failed", exc_info=error, extra={"film_id": str(film.record.film_id)})
+            self._end(film, ended(film.record, FilmState.FAILED, _to_film_error(error)))
+        except OSError as error:
+            _log.exception("a film failed", extra={"film_id": str(film.record.film_id)})
+            fault = FilmError(
+                Reason.STORAGE_UNAVAILABLE.value,
+                f"The server cannot keep the film: {error.strerror or 'its disk fails'}. Resume it later.",
+            )
+            self._end(film, ended(film.record, FilmState.FAILED, fault))
+        except Exception:  # noqa: BLE001 - whatever failed, the next film must not suffer for it
+            _log.exception("a film failed", extra={"film_id": str(film.record.film_id)})
+            fault = FilmError(Reason.INTERNAL.value, "The film failed unexpectedly.")
+            self._end(film, ended(film.record, FilmState.FAILED, fault))
 
     async def _sweep(self) -> None:
         while True:
             oldest = datetime.now(UTC) - timedelta(seconds=self._limits.retention_seconds)
             for film_id, film in list(self._films.items()):
                 if film.record.ended_at is not None and film.record.ended_at < oldest:
-                    del self._films[film_id]
+                    self._films.pop(film_id, None)  # Its owner may have removed it meanwhile.
                     await asyncio.to_thread(self._store.folder(film_id).remove)
             await asyncio.sleep(_SWEEP_SECONDS)
 
@@ -335,17 +367,27 @@ class FilmRunner:
             None,
         )
 
+    def _learn(self, film: Film, record: FilmRecord) -> None:
+        """Take over what the folder says, which another gateway may have written."""
+        if film.record != record:
+            film.record = record
+            film.share = 1.0 if record.state is FilmState.COMPLETED else film.share
+            film.notify()
+
+    def _end(self, film: Film, record: FilmRecord) -> None:
+        """Keep how the work on a film ended, unless it was stopped meanwhile."""
+        if not film.record.state.is_final:
+            self._keep(film, record)
+
     def _keep(self, film: Film, record: FilmRecord) -> None:
         film.record = record
-        with suppress(FileNotFoundError):  # The film is being removed.
+        try:
             self._store.folder(record.film_id).write_record(record)
+        except FileNotFoundError:  # The film is being removed.
+            pass
+        except OSError:
+            _log.exception("the state of a film cannot be kept", extra={"film_id": str(record.film_id)})
         film.notify()
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _note(film: Film, record: FilmRecord, progress: Progress) -> None:

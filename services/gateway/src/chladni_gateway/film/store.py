@@ -6,13 +6,15 @@ killed.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -30,6 +32,11 @@ _SONG: Final = "song"
 _ANALYSIS: Final = "analysis.npz"
 _LOCK: Final = "lock"
 _BLOCK_BYTES: Final = 2**20
+_MIN_FREE_BYTES: Final = 512 * 2**20
+"""Space that new songs leave free on the disk, so that films in progress can end."""
+
+_SETTLING_SECONDS: Final = 3600.0
+"""Time after which a folder without a record is no new one."""
 
 
 class FilmState(StrEnum):
@@ -248,6 +255,13 @@ class FilmFolder:
         """Remove the segments of a part whose file is made."""
         shutil.rmtree(self.path / part.value, ignore_errors=True)
 
+    def remove_working_files(self) -> None:
+        """Remove the song, its sound and segments, of a film of which nothing is left to be made."""
+        for path in (self.song, *map(self.audio_file, FilmPart)):
+            path.unlink(missing_ok=True)
+        for part in FilmPart:
+            self.remove_segments(part)
+
     def remove(self) -> None:
         """Remove the film with all of its files."""
         shutil.rmtree(self.path, ignore_errors=True)
@@ -272,10 +286,12 @@ class FilmStore:
 
     Args:
         path: Where they are; made if it is not there.
+        max_bytes: Bytes of all of them.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, max_bytes: int = 16 * 2**30) -> None:
         self._path = path
+        self._max_bytes = max_bytes
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def folder(self, film_id: UUID) -> FilmFolder:
@@ -283,14 +299,30 @@ class FilmStore:
         return FilmFolder(self._path / str(film_id))
 
     def add(self, record: FilmRecord, song: Path) -> FilmFolder:
-        """Make the folder of a new film, with a copy of its song."""
+        """Make the folder of a new film, with a copy of its song.
+
+        Raises:
+            OSError: There is no room for it, or the disk fails.
+        """
         folder = self.folder(record.film_id)
+        free_bytes = min(shutil.disk_usage(self._path).free, self._max_bytes - _bytes_below(self._path))
+        if free_bytes < min(_MIN_FREE_BYTES, self._max_bytes // 2) + song.stat().st_size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         folder.path.mkdir(mode=0o700)
         shutil.copyfile(song, folder.song)
         for part in FilmPart:
             (folder.path / part.value).mkdir(mode=0o700)
         folder.write_record(record)
         return folder
+
+    def remove_left_folders(self) -> None:
+        """Remove the folders of films of which a gateway that was killed had only a part of the song."""
+        for path in self._path.iterdir():
+            if not _is_uuid(path.name) or (path / _RECORD).exists():
+                continue
+            with suppress(OSError):  # Another gateway may remove it, too.
+                if time.time() - path.stat().st_mtime > _SETTLING_SECONDS:
+                    FilmFolder(path).remove()
 
     def records(self) -> list[FilmRecord]:
         """Return the records of all films, the oldest first; damaged ones are left out."""
@@ -306,6 +338,24 @@ class FilmStore:
 def ended(record: FilmRecord, state: FilmState, error: FilmError | None = None) -> FilmRecord:
     """Return a record of a film that has ended now."""
     return replace(record, state=state, error=error, ended_at=datetime.now(UTC))
+
+
+def _bytes_below(path: Path) -> int:
+    """Return the size of all files in a folder; those that vanish meanwhile do not count."""
+    size = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with suppress(OSError):
+                size += Path(folder, name).stat().st_size
+    return size
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -5,11 +5,14 @@ A thread cannot be stopped from outside, so long work checks between its steps w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Self
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Self, TypeVar
 
 from chladni_contract.errors import ChladniError, MetadataValue, Reason
 from chladni_runtime.execution.deadlines import Deadline
+
+ResultT = TypeVar("ResultT")
 
 
 class CancellationToken:
@@ -55,3 +58,30 @@ class CancellationToken:
         if self.is_cancelled:
             raise ChladniError(Reason.CANCELLED, f"The request was cancelled {stage}.", metadata=metadata)
         self.deadline.check(stage, metadata=metadata)
+
+
+async def run_in_thread(
+    function: Callable[..., ResultT], *args: object, token: CancellationToken | None = None
+) -> ResultT:
+    """Return what a function returns in a thread; a cancelled caller goes on when the thread has stopped.
+
+    So no thread still writes a file that the caller then removes, or writes again.
+
+    Args:
+        function: The function.
+        *args: Its arguments.
+        token: Is cancelled with the caller, for a function that looks at it.
+
+    Raises:
+        Exception: What the function raises.
+    """
+    working = asyncio.create_task(asyncio.to_thread(function, *args))
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        if token is not None:
+            token.cancel()
+        await asyncio.wait({working})
+        if not working.cancelled():
+            working.exception()  # Noted, so that asyncio does not report it as one that nobody looked at.
+        raise

@@ -17,6 +17,7 @@ from chladni.gateway.v1 import image_service_pb2_grpc as gateway_grpc
 from chladni.gateway.v1 import job_service_pb2_grpc as job_grpc
 from chladni.gateway.v1 import live_service_pb2_grpc as live_grpc
 from chladni.gateway.v1 import server_service_pb2_grpc as server_grpc
+from chladni.gateway.v1alpha1 import film_service_pb2_grpc as film_grpc
 from chladni.image.v1 import prompt_service_pb2_grpc as prompt_grpc
 from chladni_fakes.scripted_gateway.audio import (
     ScriptedAudio,
@@ -24,6 +25,7 @@ from chladni_fakes.scripted_gateway.audio import (
     ScriptedLive,
     ScriptedReconstruction,
 )
+from chladni_fakes.scripted_gateway.films import ScriptedFilms
 from chladni_fakes.scripted_gateway.images import ScriptedImages, ScriptedJobs
 from chladni_fakes.scripted_gateway.information import ScriptedAnomaly, ScriptedServer
 from chladni_fakes.scripted_gateway.music import ScriptedMusic, ScriptedPrompts
@@ -38,6 +40,7 @@ def start_server(
     gateway_grpc.add_ImageServiceServicer_to_server(ScriptedImages(script), server)
     server_grpc.add_ServerServiceServicer_to_server(ScriptedServer(script), server)
     job_grpc.add_JobServiceServicer_to_server(ScriptedJobs(script), server)
+    film_grpc.add_FilmServiceServicer_to_server(ScriptedFilms(script), server)
     audio_service_grpc.add_AudioServiceServicer_to_server(ScriptedAudio(script), server)
     live_grpc.add_LiveServiceServicer_to_server(ScriptedLive(script), server)
     anomaly_grpc.add_AnomalyServiceServicer_to_server(ScriptedAnomaly(script), server)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -16,8 +16,33 @@ from chladni_gateway.film.store import FilmState
 from chladni_gateway.rest.errors import error_detail
 from chladni_gateway.rest.forms.fields import Number, WholeNumber
 from chladni_gateway.rest.forms.uploads import UploadForm
-from chladni_gateway.rest.openapi import API
+from chladni_gateway.rest.openapi import API, JOB_ID
 from chladni_gateway.rest.schemas import ErrorDetail
+
+_OF_A_PART: Final = ("start_seconds", "end_seconds")
+EXAMPLE: Final[dict[str, Any]] = {
+    "film_id": JOB_ID,
+    "state": "running",
+    "display_name": "song.flac",
+    "create_time": "2026-01-15T10:30:00Z",
+    "end_time": None,
+    "seed": 7,
+    "progress": 0.42,
+    "remaining_seconds": 310.5,
+    "part": "visualizer",
+    "song_seconds": 184.2,
+    "files": [
+        {
+            "part": "cover",
+            "size_bytes": 1048576,
+            "sha256": "ab" * 32,
+            "content_type": "image/png",
+            "url": f"{API}/films/{JOB_ID}/files/cover",
+        }
+    ],
+    "error": None,
+}
+"""A film in progress, for the document."""
 
 
 class FilmForm(UploadForm):
@@ -43,6 +68,15 @@ class FilmForm(UploadForm):
         "",
         description="A UUID; with the same one, an equal request is the same film, resumed if it stopped.",
     )
+
+    @classmethod
+    def request_body(cls) -> dict[str, Any]:
+        """Return the body of a request as OpenAPI describes it, without parts of songs: they are refused."""
+        body = super().request_body()
+        for content in body["content"].values():
+            for name in _OF_A_PART:
+                del content["schema"]["properties"][name]
+        return body
 
     def to_options(self, *, seed: int) -> FilmOptions:
         """Return the options of the film; they are not checked yet.

@@ -15,9 +15,9 @@ from chladni_gateway.domain.request import parse_request_id
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.film.planning import FilmPart
 from chladni_gateway.rest.middleware.sessions import session_of
-from chladni_gateway.rest.openapi import API, JOB_ID, event_stream_content
+from chladni_gateway.rest.openapi import API, JOB_ID, event_stream_content, json_example
 from chladni_gateway.rest.requests import caller_of
-from chladni_gateway.rest.routes.films.bodies import FilmBody, FilmForm, FilmList, to_film_body
+from chladni_gateway.rest.routes.films.bodies import EXAMPLE, FilmBody, FilmForm, FilmList, to_film_body
 from chladni_gateway.rest.routes.responses import OF_A_JOB, OF_A_SERVICE, OF_AN_UPLOAD, error_responses
 from chladni_gateway.rest.sse import EventStreamResponse, ServerEvent
 
@@ -74,7 +74,13 @@ def film_routes(
         description=_START,
         response_model=FilmBody,
         responses={
-            202: {"description": "The film has started."},
+            202: {
+                "description": "The film has started.",
+                "content": json_example(EXAMPLE),
+                "headers": {
+                    "Location": {"description": "Address of the film.", "schema": {"type": "string"}}
+                },
+            },
             **error_responses(OF_AN_UPLOAD, OF_A_SERVICE),
         },
         openapi_extra={"requestBody": FilmForm.request_body()},
@@ -102,7 +108,10 @@ def film_routes(
         )
 
     @router.get(
-        FILMS_PATH, summary="List films", operation_id="listFilms", responses=error_responses(OF_A_JOB)
+        FILMS_PATH,
+        summary="List films",
+        operation_id="listFilms",
+        responses={200: {"content": json_example({"films": [EXAMPLE]})}, **error_responses(OF_A_JOB)},
     )
     async def films(request: Request, response: Response) -> FilmList:
         """List the films of this session, the newest first."""
@@ -114,7 +123,7 @@ def film_routes(
         f"{FILMS_PATH}/{{film_id}}",
         summary="Get a film",
         operation_id="getFilm",
-        responses=error_responses(OF_A_JOB),
+        responses={200: {"content": json_example(EXAMPLE)}, **error_responses(OF_A_JOB)},
     )
     async def film(film_id: FilmId, request: Request, response: Response) -> FilmBody:
         """Return the state of a film of this session."""
@@ -140,7 +149,7 @@ def film_routes(
         f"{FILMS_PATH}/{{film_id}}/cancel",
         summary="Cancel a film",
         operation_id="cancelFilm",
-        responses=error_responses(OF_A_JOB),
+        responses={200: {"content": json_example(EXAMPLE)}, **error_responses(OF_A_JOB)},
     )
     async def cancel(film_id: FilmId, request: Request, response: Response) -> FilmBody:
         """Stop a film, and answer once the work has stopped; it stays, as cancelled."""
@@ -152,7 +161,7 @@ def film_routes(
         f"{FILMS_PATH}/{{film_id}}/resume",
         summary="Resume a film",
         operation_id="resumeFilm",
-        responses=error_responses(OF_A_JOB),
+        responses={200: {"content": json_example(EXAMPLE)}, **error_responses(OF_A_JOB)},
     )
     async def resume(film_id: FilmId, request: Request, response: Response) -> FilmBody:
         """Go on with a film that was cancelled or has failed, from where it was."""
