@@ -87,7 +87,7 @@ def test_frames_of_a_file_are_written(run, folder):
 
 @pytest.mark.parametrize(
     "option",
-    ["--output=me.png", "--prompt=a wave", "--steps=9", "--guidance=0", "--noise-mode=dct", "--show"],
+    ["--output=me.png", "--prompt=a wave", "--steps=9", "--noise-weight=0", "--noise-mode=dct", "--show"],
 )
 def test_options_of_a_still_image_are_refused_with_frames(run, folder, option):
     result = run("live", "--wav", "voice.wav", "--frames", "moving", option)
