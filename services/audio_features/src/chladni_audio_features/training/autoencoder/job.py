@@ -249,18 +249,9 @@ def _device(options: argparse.Namespace) -> torch.device:
 
 def _recipe(options: argparse.Namespace) -> str:
     """Return the command that trains the same model."""
-    names = [
-        "epochs",
-        "batch_size",
-        "learning_rate",
-        "n_mels",
-        "latent_dim",
-        "channels",
-        "dropout",
-        "l1_weight",
-    ]
+    names = ["epochs", "batch_size", "learning_rate", "n_mels", "latent_dim", "channels", "dropout"]
     folder = options.data or _musdb_root(options)
-    names += ["windows_per_file"] if folder else ["clips", "held_out"]
+    names += ["l1_weight", "windows_per_file"] if folder else ["l1_weight", "clips", "held_out"]
     words = [
         word
         for name in (*names, "seed")
