@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from chladni_audio_features.audio.clip import (
     SourceFormat,
 )
 from chladni_audio_features.audio.decoding import AudioDecoder
+from chladni_audio_features.audio.limits import DecodingLimits, too_long
 from chladni_audio_features.audio.pcm import PcmClip, read_pcm_clip
 from chladni_audio_features.embeddings.descriptors import DescriptorEmbedder
 from chladni_audio_features.embeddings.registry import EmbeddingModel, EmbeddingModels
@@ -34,6 +35,10 @@ from chladni_runtime.telemetry.scope import stage
 
 ClipContent: TypeAlias = bytes | PcmClip
 """What a caller sent: the bytes of an audio file, or samples without one."""
+
+MAX_RECONSTRUCTED_SECONDS: Final = 50.0
+"""Longest clip through an autoencoder: its audio and both spectrograms are one message, and clients take
+4 MiB if they are not set to take more."""
 
 
 @dataclass(frozen=True)
@@ -226,16 +231,26 @@ class FeatureExtractor:
             token: whether it is still wanted.
 
         Returns:
-            What was found in the file, the reconstruction, and its samples at 16 kHz if wanted.
+            What was found in the file, the reconstruction, and its samples at 16 kHz if wanted. They are
+            within full scale if the clip is not.
 
         Raises:
-            AudioError: the clip cannot be used.
+            AudioError: the clip cannot be used, or is longer than what an answer holds.
+            ChladniError: it is no longer wanted.
         """
         clip, properties = self._read(content, part, token)
+        seconds = properties.source.duration_seconds
+        if seconds > MAX_RECONSTRUCTED_SECONDS:
+            limits = DecodingLimits(max_duration_seconds=MAX_RECONSTRUCTED_SECONDS)
+            raise too_long(f"{seconds:.2f} s long", limits=limits, duration_seconds=round(seconds, 3))
         samples = clip.samples_at(model.mel_settings.sample_rate_hz)
         with stage("reconstruct", attributes={"gen_ai.request.model": model.model_id}):
             made = model.reconstruct(samples)
-            return properties, made, model.samples_of(made, len(samples)) if wants_samples else None
+            if not wants_samples:
+                return properties, made, None
+            # A file of floats may be louder than full scale, which a WAV file of integers cannot be.
+            peak = max(1.0, float(np.abs(samples).max(initial=0.0)))
+            return properties, made, model.samples_of(made, len(samples), token=token) / np.float32(peak)
 
     def read(
         self, content: ClipContent, part: ClipPart | None = None, *, token: CancellationToken | None = None

@@ -219,7 +219,7 @@ def test_without_torch_the_service_offers_the_descriptors():
     """The extra is not installed everywhere: nothing but CLAP itself imports torch."""
     program = """
 import sys
-sys.modules["torch"] = sys.modules["transformers"] = sys.modules["safetensors"] = None
+sys.modules["torch"] = sys.modules["transformers"] = None
 from chladni_audio_features.composition import load_extractor
 from chladni_audio_features.audio.limits import DecodingLimits
 from chladni_audio_features.embeddings.loading import PretrainedModels

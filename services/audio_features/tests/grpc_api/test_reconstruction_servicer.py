@@ -30,9 +30,10 @@ PORTS = {"grpc_port": 0, "metrics_port": 0, "drain_delay_seconds": 0.0, "worker_
 @pytest.fixture
 async def channel(tmp_path, request):
     directory = tmp_path / "autoencoder"
-    if getattr(request, "param", True):
+    changes = getattr(request, "param", {})
+    if changes is not None:
         write_untrained_autoencoder(directory)
-    settings = AudioFeaturesSettings.model_validate(PORTS | {"autoencoder": str(directory)})
+    settings = AudioFeaturesSettings.model_validate(PORTS | {"autoencoder": str(directory)} | (changes or {}))
     async with loopback_service(
         compose(settings), service_names=SERVICE_NAMES, settings=LoopbackSettings()
     ) as (_, channel):
@@ -98,7 +99,8 @@ async def test_the_latents_are_an_embedding(channel, stub, clip):
         )
     )
     embedding = values_of(features.embedding.values)
-    np.testing.assert_allclose(embedding, values_of(latents.latents).mean(axis=0), atol=1e-6)
+    expected = np.average(values_of(latents.latents), axis=0, weights=[256, 307 - 256])
+    np.testing.assert_allclose(embedding, expected, atol=1e-6)
     assert features.embedding.space == f"{MODEL}@{latents.model_digest[:12]}"
 
 
@@ -124,7 +126,30 @@ async def test_other_models_are_unknown(stub, clip):
     assert from_rpc_error(caught.value).reason == Reason.UNKNOWN_MODEL
 
 
-@pytest.mark.parametrize("channel", [False], indirect=True)
+async def test_audio_above_full_scale_comes_back_within_it(stub, sounds, files):
+    content = files.float_wav(20_000.0 * sounds.harmonic(220.0, 1.0))
+    response = await stub.ReconstructAudio(
+        reconstruction_pb2.ReconstructAudioRequest(
+            audio=media_pb2.AudioClip(content=content),
+            outputs=[reconstruction_pb2.RECONSTRUCTION_OUTPUT_AUDIO],
+        )
+    )
+    _, samples = wavfile.read(io.BytesIO(response.reconstruction.content))
+    assert np.mean(np.abs(samples.astype(int)) >= 32_767) < 0.01
+
+
+@pytest.mark.parametrize("channel", [{"max_audio_seconds": 60.0}], indirect=True)
+async def test_clips_whose_answer_would_be_too_large_are_refused(stub, files):
+    content = files.encode(np.zeros(51 * 22_050))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.ReconstructAudio(
+            reconstruction_pb2.ReconstructAudioRequest(audio=media_pb2.AudioClip(content=content))
+        )
+    error = from_rpc_error(caught.value)
+    assert (error.reason, error.metadata["max_seconds"]) == (Reason.AUDIO_TOO_LONG, "50")
+
+
+@pytest.mark.parametrize("channel", [None], indirect=True)
 async def test_a_missing_model_leaves_the_rest_working(channel, stub, clip):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.ReconstructAudio(reconstruction_pb2.ReconstructAudioRequest(audio=clip))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import struct
 
 import numpy as np
 import pytest
@@ -20,6 +22,8 @@ from chladni_audio_features.testing.untrained_autoencoder import (
     untrained_weights,
     write_untrained_autoencoder,
 )
+from chladni_contract.errors import ChladniError
+from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.models.files import ModelLoadingError
 
 
@@ -34,6 +38,22 @@ def test_a_clip_comes_back_in_its_shape(autoencoder, chirp):
     again = autoencoder.reconstruct(chirp)
     np.testing.assert_array_equal(made.reconstructed, again.reconstructed)
     np.testing.assert_array_equal(made.latents, autoencoder.encode(chirp))
+
+
+def test_windows_count_in_the_embedding_by_what_they_hold(autoencoder, chirp):
+    latents = autoencoder.encode(chirp)
+    expected = (256 * latents[0] + 102 * latents[1]) / 358
+    np.testing.assert_allclose(autoencoder.embed(chirp), expected, atol=1e-5)
+    whole = autoencoder.embed(chirp[:80_000])
+    longer = autoencoder.embed(chirp[:80_160])  # by one frame, which begins another window
+    assert np.linalg.norm(longer - whole) < 0.02 * np.linalg.norm(whole)
+
+
+def test_samples_that_nobody_waits_for_are_not_made(autoencoder, chirp):
+    token = CancellationToken()
+    token.cancel()
+    with pytest.raises(ChladniError, match="was cancelled while the phases"):
+        autoencoder.samples_of(autoencoder.reconstruct(chirp[:8000]), 8000, token=token)
 
 
 def test_silence_stays_silent(autoencoder):
@@ -52,6 +72,18 @@ def test_wav_files_are_clipped_at_full_scale():
     rate, samples = wavfile.read(io.BytesIO(wav_file(np.array([0.0, 0.5, 2.0, -2.0], np.float32))))
     assert rate == 16_000
     assert samples.tolist() == [0, 16384, 32767, -32767]
+
+
+def test_numbers_that_numpy_has_not_are_refused(tmp_path):
+    write_untrained_autoencoder(tmp_path)
+    header = json.dumps({"a": {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]}}).encode()
+    content = struct.pack("<Q", len(header)) + header + b"\0\0"
+    (tmp_path / WEIGHTS_FILE).write_bytes(content)
+    manifest = json.loads((tmp_path / MANIFEST_FILE).read_text())
+    digest = hashlib.sha256(content).hexdigest()
+    (tmp_path / MANIFEST_FILE).write_text(json.dumps(manifest | {"sha256": digest}))
+    with pytest.raises(ModelLoadingError, match="BF16"):
+        load_autoencoder(tmp_path)
 
 
 def test_files_are_checked(tmp_path):

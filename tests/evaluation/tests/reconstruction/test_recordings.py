@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import soundfile
 
 from chladni_audio_features.reconstruction.autoencoder import Autoencoder
 from chladni_audio_features.reconstruction.network import AutoencoderNetwork
 from chladni_audio_features.testing.untrained_autoencoder import untrained_weights
 from chladni_evaluation.reconstruction import recordings
+from chladni_evaluation.reconstruction.__main__ import main
 
 
 def test_a_folder_is_measured_and_what_cannot_be_read_is_left_out(tmp_path, monkeypatch):
@@ -30,3 +32,13 @@ def test_a_folder_is_measured_and_what_cannot_be_read_is_left_out(tmp_path, monk
         "speech.level",
         "speech.griffin_lim_level",
     }
+
+
+@pytest.mark.parametrize("folder", ["recordings", "speech=", "=recordings", "speech=nowhere"])
+def test_a_folder_without_a_name_or_that_is_missing_is_refused(tmp_path, monkeypatch, capsys, folder):
+    (tmp_path / "recordings").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["reconstruction", "--folder", folder])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert "NAME=DIR" in capsys.readouterr().err

@@ -17,7 +17,7 @@ _DIGEST_DIGITS: Final = 12
 
 
 class AutoencoderEmbedder:
-    """Embeds clips by the mean of the latents of their windows; an `EmbeddingModel`.
+    """Embeds clips by the weighted mean of their windows' latents; an `EmbeddingModel`.
 
     Args:
         autoencoder: Encodes the windows.
@@ -29,7 +29,7 @@ class AutoencoderEmbedder:
             model_id=autoencoder.model_id,
             family=AUTOENCODER_FAMILY,
             description="Latents of the audio autoencoder: what it reconstructs a mel spectrogram from, as "
-            f"the mean over windows of {WINDOW_SECONDS:g} s.",
+            f"the mean over windows of {WINDOW_SECONDS:g} s, each by how much of the clip is in it.",
             space=f"{autoencoder.model_id}@{autoencoder.digest[:_DIGEST_DIGITS]}",
             dimension=autoencoder.latent_dimension,
             digest=autoencoder.digest,
@@ -44,6 +44,4 @@ class AutoencoderEmbedder:
 
     def embed(self, clip: ClipAnalysis) -> npt.NDArray[np.float32]:
         """Return the embedding of a clip, (D,) float32."""
-        latents = self._autoencoder.encode(clip.samples_at(SAMPLE_RATE_HZ))
-        mean: npt.NDArray[np.float32] = latents.mean(axis=0)
-        return mean
+        return self._autoencoder.embed(clip.samples_at(SAMPLE_RATE_HZ))

@@ -32,6 +32,7 @@ from chladni_audio_features.reconstruction.windows import (
     mel_windows,
     transform_of,
 )
+from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.models.files import ModelLoadingError
 
 WEIGHTS_FILE: Final = "model.safetensors"
@@ -104,6 +105,13 @@ class Autoencoder:
         """Return the latents (W, D) of a clip, (n,) float32 at 16 kHz."""
         return self._network.encode(mel_windows(samples, self._network.mel_bins).scaled)
 
+    def embed(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the mean (D,) of a clip's latents; each window counts by the frames of the clip in it."""
+        windows = mel_windows(samples, self._network.mel_bins)
+        latents = self._network.encode(windows.scaled)
+        mean: npt.NDArray[np.float32] = np.average(latents, axis=0, weights=windows.filled_frames)
+        return mean.astype(np.float32)
+
     def reconstruct(self, samples: npt.NDArray[np.float32]) -> Reconstruction:
         """Encode a clip and decode it again.
 
@@ -118,9 +126,15 @@ class Autoencoder:
         """Return windows (W, mel bins, 256) in [0, 1] after encoding and decoding."""
         return self._network.decode(self._network.encode(windows))
 
-    def samples_of(self, reconstruction: Reconstruction, sample_count: int) -> npt.NDArray[np.float32]:
-        """Return the reconstruction as audio, (sample_count,) float32 at 16 kHz."""
-        return samples_of_mel(reconstruction.power, self.mel_settings, sample_count)
+    def samples_of(
+        self, reconstruction: Reconstruction, sample_count: int, *, token: CancellationToken | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Return the reconstruction as audio, (sample_count,) float32 at 16 kHz.
+
+        Raises:
+            ChladniError: The token says that it is no longer wanted.
+        """
+        return samples_of_mel(reconstruction.power, self.mel_settings, sample_count, token=token)
 
 
 def wav_file(samples: npt.NDArray[np.float32]) -> bytes:
@@ -167,6 +181,10 @@ def load_autoencoder(directory: Path = MODEL_DIRECTORY) -> Autoencoder:
         )
     try:
         network = AutoencoderNetwork(load(content))
+    except KeyError as error:  # a type that NumPy has not
+        raise ModelLoadingError(
+            f"{WEIGHTS_FILE} has numbers of the type {error}; only float16 and float32 are read."
+        ) from error
     except (SafetensorError, ValueError) as error:
         raise ModelLoadingError(f"{WEIGHTS_FILE} holds no autoencoder: {error}.") from error
     return Autoencoder(

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy import fft
 
 from chladni_audio_features.analysis.spectrogram import MelSettings, hann_window, mel_filter_bank
+from chladni_runtime.execution.cancellation import CancellationToken
 
 ITERATIONS: Final = 32
 MOMENTUM: Final = 0.99
@@ -25,21 +26,27 @@ FloatArray = npt.NDArray[np.float32]
 ComplexArray = npt.NDArray[np.complex64]
 
 
-def samples_of_mel(power: FloatArray, settings: MelSettings, sample_count: int) -> FloatArray:
+def samples_of_mel(
+    power: FloatArray, settings: MelSettings, sample_count: int, *, token: CancellationToken | None = None
+) -> FloatArray:
     """Return samples whose mel power is about this one.
 
     Args:
         power: (mel bins, frames), not negative.
         settings: How it was made.
         sample_count: Number of samples.
+        token: Whether they are still wanted.
 
     Returns:
         (sample_count,) float32; the same samples for the same power.
+
+    Raises:
+        ChladniError: The token says that they are no longer wanted.
     """
     magnitudes = np.sqrt(power_of_bins(power, settings))
     generator = np.random.default_rng(_SEED)
     phases = generator.uniform(-np.pi, np.pi, magnitudes.shape)
-    return griffin_lim(magnitudes, phases, settings.fft_size, settings.hop_length, sample_count)
+    return griffin_lim(magnitudes, phases, settings.fft_size, settings.hop_length, sample_count, token=token)
 
 
 def power_of_bins(power: FloatArray, settings: MelSettings) -> FloatArray:
@@ -79,6 +86,8 @@ def griffin_lim(
     hop_length: int,
     sample_count: int,
     iterations: int = ITERATIONS,
+    *,
+    token: CancellationToken | None = None,
 ) -> FloatArray:
     """Return samples whose short-time Fourier transform has about these magnitudes.
 
@@ -89,6 +98,10 @@ def griffin_lim(
         hop_length: Samples from one window to the next.
         sample_count: Number of samples.
         iterations: How often the phases are made consistent.
+        token: Whether the samples are still wanted.
+
+    Raises:
+        ChladniError: The token says that they are no longer wanted.
     """
     transform = _Transform(fft_size, hop_length, magnitudes.shape[1])
     unit = np.exp(1j * phases).astype(np.complex64)
@@ -96,6 +109,8 @@ def griffin_lim(
     tiny = np.float32(np.finfo(np.float32).tiny)
     step = np.float32(MOMENTUM / (1.0 + MOMENTUM))
     for _ in range(iterations):
+        if token is not None:
+            token.check("while the phases of a reconstruction were looked for")
         rebuilt = transform.forward(transform.inverse(magnitudes * unit))
         unit = rebuilt - step * previous
         unit /= np.abs(unit) + tiny

@@ -52,6 +52,13 @@ class MelWindows:
         silent: npt.NDArray[np.bool_] = self.peak_power <= MIN_POWER
         return silent
 
+    @property
+    def filled_frames(self) -> npt.NDArray[np.int64]:
+        """Frames of the clip in each window, (W,): all, but for the last one."""
+        frames = np.full(len(self.scaled), WINDOW_FRAMES, np.int64)
+        frames[-1] = self.frame_count - (len(frames) - 1) * WINDOW_FRAMES
+        return frames
+
     def cells(self, scaled: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the clip's cells, (mel bins, frames), of windows such as these."""
         return _joined(scaled)[:, : self.frame_count]

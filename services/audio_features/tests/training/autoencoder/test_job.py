@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 
+from chladni_audio_features.analysis.spectrogram import MelSettings
 from chladni_audio_features.reconstruction.autoencoder import load_autoencoder
-from chladni_audio_features.training.autoencoder import clips, evaluation
+from chladni_audio_features.training.autoencoder import clips, evaluation, job
 from chladni_audio_features.training.autoencoder.network import ReconstructionObjective
 from chladni_audio_features.training.jobs import AUTOENCODER
 from chladni_audio_features.training.synthesis import corpus
@@ -72,6 +74,14 @@ def test_it_leaves_what_it_promises(recordings, tmp_path, capsys):
     samples, rate = soundfile.read(results / "audio_reconstructed_0.wav")
     assert rate == RATE_HZ
     assert 0 < len(samples) <= 5 * RATE_HZ
+
+    # Of a few files all are reconstructed.
+    few = tmp_path / "few"
+    few.mkdir()
+    (few / "one.wav").write_bytes((recordings / "09.wav").read_bytes())
+    trained = tmp_path / "models" / "audio"
+    assert run(tmp_path, "--mode", "infer", "--data", few, "--checkpoint", trained) == 0
+    assert "one.wav" in capsys.readouterr().out
 
     # The same weights, from the run's own file and from the model's directory, give the same audio.
     for place in ("models/audio.pt", "models/audio"):
@@ -145,6 +155,20 @@ def test_musdb_gives_mixtures_and_stems(tmp_path, monkeypatch):
     assert asked == {"root": str(tmp_path), "download": False, "is_wav": False}
 
 
+def test_musdb_is_fetched_and_named_in_the_recipe_without_its_option(tmp_path, monkeypatch):
+    options = job.build_parser().parse_args(["--download"])
+    monkeypatch.chdir(tmp_path)
+    asked = {}
+    nothing = clips.ClipSet("MUSDB18", np.zeros((0, 32, 256), np.uint8), np.zeros((0, 32, 256), np.uint8), ())
+    monkeypatch.setattr(job, "read_musdb", lambda root, **given: asked.update(given, root=root) or nothing)
+    assert job._read(options, 32).name == "MUSDB18"
+    assert (asked["root"], asked["download"]) == (Path("data/musdb18"), True)
+    (tmp_path / "data" / "musdb18").mkdir(parents=True)
+    assert job._recipe(job.build_parser().parse_args([])).endswith("--seed 1 --musdb-root musdb18")
+    monkeypatch.chdir(tmp_path / "data")
+    assert "--clips 6000" in job._recipe(job.build_parser().parse_args([]))
+
+
 def test_wrong_data_and_missing_packages_are_one_line(tmp_path, monkeypatch, capsys):
     assert run(tmp_path, "--data", tmp_path) == 1
     assert "holds no audio files" in capsys.readouterr().err
@@ -165,10 +189,17 @@ def test_speech_is_measured_beside_griffin_lim_alone(monkeypatch):
         clips.HeardClip(kind, generator.normal(0, 0.1, 8000).astype(np.float32))
         for kind in ("speech", "noise")
     ]
+    autoencoder = SimpleNamespace(mel_settings=MelSettings(mel_bins=32))
+    mel_bins = []
+    made = evaluation.mel_windows
+    monkeypatch.setattr(
+        evaluation, "mel_windows", lambda samples, bins: mel_bins.append(bins) or made(samples, bins)
+    )
     measured = evaluation.speech_figures(
-        None, heard, {"loss": lambda original, made: float(np.abs(original - made).mean())}
+        autoencoder, heard, {"loss": lambda original, made: float(np.abs(original - made).mean())}
     )
     assert set(measured) == {"loss", "griffin_lim_loss"}
+    assert mel_bins == [32]
     assert measured["loss"] == pytest.approx(0.5 * np.abs(heard[0].samples).mean())
     monkeypatch.setattr(evaluation, "find_spec", lambda name: None)
     assert evaluation.speech_measures() == {}

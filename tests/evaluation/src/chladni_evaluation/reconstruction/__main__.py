@@ -50,7 +50,12 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=60, help="files of a folder (60)")
     parser.add_argument("--seed", type=int, default=2026, help="decides the synthesised clips (2026)")
     parser.add_argument(
-        "--folder", action="append", default=[], metavar="NAME=DIR", help="a folder of recordings"
+        "--folder",
+        action="append",
+        type=_named,
+        default=[],
+        metavar="NAME=DIR",
+        help="a folder of recordings",
     )
     parser.add_argument(
         "--output",
@@ -66,7 +71,7 @@ def main() -> int:
         console.print(f"[bold red]{error}[/]")
         return 1
     figures = figures_of_synthesis(autoencoder, count=arguments.clips, seed=arguments.seed)
-    for name, folder in (FOLDERS | _named(arguments.folder)).items():
+    for name, folder in (FOLDERS | dict(arguments.folder)).items():
         if folder.is_dir():
             figures |= figures_of_folder(autoencoder, name, folder, count=arguments.files)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
@@ -77,9 +82,11 @@ def main() -> int:
     return 0
 
 
-def _named(folders: list[str]) -> dict[str, Path]:
-    pairs = (text.partition("=") for text in folders)
-    return {name: Path(folder) for name, _, folder in pairs}
+def _named(text: str) -> tuple[str, Path]:
+    name, _, folder = text.partition("=")
+    if not name or not Path(folder).is_dir() or not folder:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=DIR with a folder that exists")
+    return name, Path(folder)
 
 
 if __name__ == "__main__":

@@ -108,10 +108,19 @@ def synthesise(
     return ClipSet(f"the project's synthesis, seed {seed}", train, test, tuple(heard))
 
 
-def read_folder(folder: Path, *, heard_count: int, mel_bins: int, windows_per_file: int) -> ClipSet:
+def read_folder(
+    folder: Path, *, heard_count: int, mel_bins: int, windows_per_file: int, only_heard: bool = False
+) -> ClipSet:
     """Return windows of the audio files in a folder and below.
 
     Files below a folder `test` are judged by; without one, each tenth file.
+
+    Args:
+        folder: The folder.
+        heard_count: Clips to keep as audio.
+        mel_bins: Mel bands.
+        windows_per_file: Windows of a file, at most.
+        only_heard: Whether nothing is to be learned; all of a few files are judged by then.
 
     Raises:
         DataError: There are no files, or none that can be read.
@@ -122,7 +131,7 @@ def read_folder(folder: Path, *, heard_count: int, mel_bins: int, windows_per_fi
     if not files:
         raise DataError(f"{folder} holds no audio files; name another folder, or leave the option out")
     named = [path for path in files if "test" in path.relative_to(folder).parts[:-1]]
-    held_out = set(named or files[_HELD_OUT_EVERY - 1 :: _HELD_OUT_EVERY])
+    held_out = set(named or files[_HELD_OUT_EVERY - 1 :: _HELD_OUT_EVERY] or (files if only_heard else ()))
     decoder = AudioDecoder(_LIMITS, sample_rate_hz=SAMPLE_RATE_HZ)
 
     def clips() -> Iterator[tuple[bool, HeardClip]]:
@@ -135,7 +144,9 @@ def read_folder(folder: Path, *, heard_count: int, mel_bins: int, windows_per_fi
             for part in _parts(samples, windows_per_file):
                 yield path in held_out, HeardClip(path.name, part)
 
-    return _clip_set(folder.resolve().name, clips(), heard_count=heard_count, mel_bins=mel_bins)
+    return _clip_set(
+        folder.resolve().name, clips(), heard_count=heard_count, mel_bins=mel_bins, only_heard=only_heard
+    )
 
 
 def read_musdb(
@@ -196,7 +207,12 @@ def _chunks(track: Any, count: int) -> Iterator[npt.NDArray[np.float64]]:
 
 
 def _clip_set(
-    name: str, clips: Iterator[tuple[bool, HeardClip]], *, heard_count: int, mel_bins: int
+    name: str,
+    clips: Iterator[tuple[bool, HeardClip]],
+    *,
+    heard_count: int,
+    mel_bins: int,
+    only_heard: bool = False,
 ) -> ClipSet:
     parts: dict[bool, list[Windows]] = {True: [], False: []}
     heard: list[HeardClip] = []
@@ -205,9 +221,10 @@ def _clip_set(
         if is_test and len(heard) < heard_count:
             heard.append(clip)
     for is_test, use in ((False, "learn from"), (True, "judge by")):
-        if not parts[is_test]:
+        if not parts[is_test] and (is_test or not only_heard):
             raise DataError(f"{name} has no clips to {use}; add more files")
-    return ClipSet(name, np.stack(parts[False]), np.stack(parts[True]), tuple(heard))
+    test = np.stack(parts[True])
+    return ClipSet(name, np.stack(parts[False]) if parts[False] else test[:0], test, tuple(heard))
 
 
 def _parts(samples: Samples, count: int) -> Sequence[Samples]:

@@ -18,7 +18,6 @@ from chladni_audio_features.reconstruction.autoencoder import Autoencoder
 from chladni_audio_features.reconstruction.figures import compare
 from chladni_audio_features.reconstruction.griffin_lim import samples_of_mel
 from chladni_audio_features.reconstruction.windows import (
-    DEFAULT_MEL_BINS,
     SAMPLE_RATE_HZ,
     mel_windows,
     transform_of,
@@ -69,12 +68,13 @@ def speech_figures(
     Clips in which a measure finds no speech count for none.
     """
     values: dict[str, list[float]] = {}
+    mel_bins = autoencoder.mel_settings.mel_bins
     for clip in clips:
         if clip.kind != SPEECH:
             continue
         made = {
             "": reconstructed_samples(autoencoder, clip.samples),
-            "griffin_lim_": _by_griffin_lim(clip.samples),
+            "griffin_lim_": _by_griffin_lim(clip.samples, mel_bins),
         }
         for name, measure in measures.items():
             for prefix, samples in made.items():
@@ -89,11 +89,9 @@ def reconstructed_samples(autoencoder: Autoencoder, samples: Samples) -> Samples
     return autoencoder.samples_of(autoencoder.reconstruct(samples), len(samples))
 
 
-def _by_griffin_lim(samples: Samples) -> Samples:
-    windows = mel_windows(samples, DEFAULT_MEL_BINS)
-    return samples_of_mel(
-        windows.power(windows.scaled), transform_of(DEFAULT_MEL_BINS).settings, len(samples)
-    )
+def _by_griffin_lim(samples: Samples, mel_bins: int) -> Samples:
+    windows = mel_windows(samples, mel_bins)
+    return samples_of_mel(windows.power(windows.scaled), transform_of(mel_bins).settings, len(samples))
 
 
 def _pesq(original: Samples, reconstructed: Samples) -> float:

@@ -107,7 +107,7 @@ def build_parser() -> JobParser:
         "--data", type=Path, metavar="DIR", help="a folder of audio, in place of MUSDB18 and of synthesis"
     )
     parser.add_argument(
-        "--download", action="store_true", help="fetch MUSDB18's excerpts of 7 s into --musdb-root"
+        "--download", action="store_true", help="fetch MUSDB18's excerpts of 7 s into its folder"
     )
     parser.add_argument("--clips", type=positive_count, default=6000, help="clips to synthesise (6000)")
     parser.add_argument("--held-out", type=positive_count, default=200, help="clips to judge by (200)")
@@ -191,10 +191,14 @@ def _served(model: AudioAutoencoder, model_id: str = MODEL_ID) -> Autoencoder:
 
 def _read(options: argparse.Namespace, mel_bins: int, *, only_heard: bool = False) -> ClipSet:
     """Return the clips that the options mean."""
-    root = options.musdb_root or (_DEFAULT_MUSDB if _DEFAULT_MUSDB.is_dir() else None)
+    root = _musdb_root(options)
     if options.data is not None:
         clips = read_folder(
-            options.data, heard_count=_HEARD, mel_bins=mel_bins, windows_per_file=options.windows_per_file
+            options.data,
+            heard_count=_HEARD,
+            mel_bins=mel_bins,
+            windows_per_file=options.windows_per_file,
+            only_heard=only_heard,
         )
     elif root is not None:
         clips = read_musdb(
@@ -219,6 +223,12 @@ def _read(options: argparse.Namespace, mel_bins: int, *, only_heard: bool = Fals
     return clips
 
 
+def _musdb_root(options: argparse.Namespace) -> Path | None:
+    """Return the folder of MUSDB18; `None` if none is named, there or to be fetched."""
+    root: Path | None = options.musdb_root
+    return root or (_DEFAULT_MUSDB if options.download or _DEFAULT_MUSDB.is_dir() else None)
+
+
 def _device(options: argparse.Namespace) -> torch.device:
     """Return the device that the options mean.
 
@@ -235,6 +245,24 @@ def _device(options: argparse.Namespace) -> torch.device:
     if device is None or device.type not in ("cpu", "cuda") or (device.type == "cuda" and not has_gpu):
         raise TrainingError(f"there is no device {options.device!r} here; give --device cpu or auto")
     return device
+
+
+def _recipe(options: argparse.Namespace) -> str:
+    """Return the command that trains the same model."""
+    names = ["epochs", "batch_size", "learning_rate", "n_mels", "latent_dim", "channels", "dropout"]
+    folder = options.data or _musdb_root(options)
+    names += ["l1_weight", "windows_per_file"] if folder else ["l1_weight", "clips", "held_out"]
+    words = [
+        word
+        for name in (*names, "seed")
+        for value in [getattr(options, name)]
+        for word in (f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, list) else [value]))
+    ]
+    if folder:
+        words += ["--data" if options.data else "--musdb-root", folder.resolve().name]
+    if options.variational:
+        words += ["--variational", "--divergence-weight", str(options.divergence_weight)]
+    return shlex.join(["chladni-train", "autoencoder", *words])
 
 
 def _figures(autoencoder: Autoencoder, clips: ClipSet) -> dict[str, float]:
@@ -393,33 +421,8 @@ class _Run:
     def _record(self) -> dict[str, Any]:
         """Return how the model came to be."""
         options = self._options
-        names = [
-            "epochs",
-            "batch_size",
-            "learning_rate",
-            "n_mels",
-            "latent_dim",
-            "channels",
-            "dropout",
-            "l1_weight",
-        ]
-        source = "data" if options.data else "musdb_root" if options.musdb_root else ""
-        names += ["windows_per_file"] if source else ["clips", "held_out"]
-        words = [
-            word
-            for name in (*names, "seed")
-            for value in [getattr(options, name)]
-            for word in (
-                f"--{name.replace('_', '-')}",
-                *map(str, value if isinstance(value, list) else [value]),
-            )
-        ]
-        if source:
-            words += [f"--{source.replace('_', '-')}", Path(getattr(options, source)).resolve().name]
-        if options.variational:
-            words += ["--variational", "--divergence-weight", str(options.divergence_weight)]
         return {
-            "command": shlex.join(["chladni-train", "autoencoder", *words]),
+            "command": _recipe(options),
             "data": {
                 "name": self.clips.name,
                 "digest": self.clips.digest,

@@ -14,14 +14,16 @@ const FIGURES = [
 
 export class Reconstruction {
   constructor(panel, { playback, onError }) {
-    Object.assign(this, { panel, playback, players: [] });
+    Object.assign(this, { panel, playback, onError, players: [], offered: 0 });
     this.button = panel.querySelector(".reconstruction__start");
-    this.button.addEventListener("click", () => this.reconstruct().catch(onError));
+    this.button.addEventListener("click", () => this.reconstruct());
   }
 
   /** Offers to reconstruct a recording of so many seconds. */
   offer(file, part, seconds) {
     Object.assign(this, { file, clipPart: part, seconds });
+    this.offered += 1;
+    this.button.disabled = false;
     this.clear();
     this.panel.hidden = false;
   }
@@ -35,17 +37,19 @@ export class Reconstruction {
 
   async reconstruct() {
     this.button.disabled = true;
+    const { file, clipPart, offered } = this;
     try {
-      const { file, clipPart } = this;
       const made = await reconstructAudio(file, clipPart);
-      if (file !== this.file) return; // It is of what was heard before.
+      if (offered !== this.offered) return; // It is of what was heard before, perhaps of another part.
       this.clear();
       this.add("As it was", file, made.original_spectrogram, clipPart.start_seconds ?? null);
       this.add("After the autoencoder", blobOf(made.audio), made.reconstructed_spectrogram, null);
       this.panel.querySelector(".reconstruction__figures").replaceChildren(...FIGURES.map((row) => renderFigure(made, row)));
       announce(`${file.name} is reconstructed.`);
+    } catch (error) {
+      if (offered === this.offered) this.onError(error);
     } finally {
-      this.button.disabled = false;
+      if (offered === this.offered) this.button.disabled = false;
     }
   }
 
