@@ -20,6 +20,30 @@ from chladni_training.errors import StorageError
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
+def model_directory(checkpoint: Path, manifest_name: str) -> Path:
+    """Return the directory that a run's model is exported to: its checkpoint without the suffix.
+
+    Args:
+        checkpoint: The run's checkpoint.
+        manifest_name: Name of a file that every exported model of the kind has.
+
+    Raises:
+        StorageError: The checkpoint has no suffix, or something else would be replaced by the model.
+    """
+    directory = checkpoint.with_suffix("")
+    if directory == checkpoint:
+        raise StorageError(
+            f"the checkpoint {checkpoint} has no suffix, so the model's directory would have its name; add "
+            ".pt to --checkpoint"
+        )
+    if directory.exists() and not (directory / manifest_name).is_file():
+        raise StorageError(
+            f"{directory}, where the model is to be written, exists and is no exported model; name another "
+            "file with --checkpoint, or move it away"
+        )
+    return directory
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file beside its destination, wait until the disk has it, and move it there in one step.
 

@@ -15,31 +15,10 @@ import numpy.typing as npt
 from safetensors.numpy import save
 
 from chladni_audio_features.reconstruction.autoencoder import FORMAT_VERSION, MANIFEST_FILE, WEIGHTS_FILE
-from chladni_training.errors import StorageError
 from chladni_training.files import write_json, write_whole
 
 CARD_FILE: Final = "README.md"
 _LIBRARIES: Final = ("torch", "safetensors", "accelerate", "numpy")
-
-
-def model_directory(checkpoint: Path) -> Path:
-    """Return the directory that a run's model is exported to: its checkpoint without the suffix.
-
-    Raises:
-        StorageError: The checkpoint has no suffix, or something else would be replaced by the model.
-    """
-    directory = checkpoint.with_suffix("")
-    if directory == checkpoint:
-        raise StorageError(
-            f"the checkpoint {checkpoint} has no suffix, so the model's directory would have its name; add "
-            ".pt to --checkpoint"
-        )
-    if directory.exists() and not (directory / MANIFEST_FILE).is_file():
-        raise StorageError(
-            f"{directory}, where the model is to be written, exists and is no exported model; name another "
-            "file with --checkpoint, or move it away"
-        )
-    return directory
 
 
 def export_model(

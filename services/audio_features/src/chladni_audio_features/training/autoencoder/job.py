@@ -31,6 +31,7 @@ import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
 
 from chladni_audio_features.reconstruction.autoencoder import (
+    MANIFEST_FILE,
     MODEL_ID,
     Autoencoder,
     load_autoencoder,
@@ -51,7 +52,7 @@ from chladni_audio_features.training.autoencoder.evaluation import (
     speech_figures,
     speech_measures,
 )
-from chladni_audio_features.training.autoencoder.export import export_model, model_directory
+from chladni_audio_features.training.autoencoder.export import export_model
 from chladni_audio_features.training.autoencoder.network import (
     DEFAULT_CHANNELS,
     AudioAutoencoder,
@@ -62,8 +63,9 @@ from chladni_audio_features.training.autoencoder.sheets import draw_comparison, 
 from chladni_runtime.models.files import ModelLoadingError
 from chladni_training.arguments import JobParser, open_share, positive_count, positive_number, seed_number
 from chladni_training.checkpoints import load_checkpoint
-from chladni_training.errors import CheckpointError, DataError, TrainingError
-from chladni_training.files import write_json, write_whole
+from chladni_training.devices import find_device
+from chladni_training.errors import CheckpointError, DataError
+from chladni_training.files import model_directory, write_json, write_whole
 from chladni_training.trainer import Trainer, TrainingPlan
 
 _WARMUP_SHARE: Final = 0.05
@@ -229,24 +231,6 @@ def _musdb_root(options: argparse.Namespace) -> Path | None:
     return root or (_DEFAULT_MUSDB if options.download or _DEFAULT_MUSDB.is_dir() else None)
 
 
-def _device(options: argparse.Namespace) -> torch.device:
-    """Return the device that the options mean.
-
-    Raises:
-        TrainingError: There is none of this name here.
-    """
-    has_gpu = torch.cuda.is_available()
-    if options.device == "auto":
-        return torch.device("cuda" if has_gpu else "cpu")
-    try:
-        device = torch.device(options.device)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in ("cpu", "cuda") or (device.type == "cuda" and not has_gpu):
-        raise TrainingError(f"there is no device {options.device!r} here; give --device cpu or auto")
-    return device
-
-
 def _recipe(options: argparse.Namespace) -> str:
     """Return the command that trains the same model."""
     names = ["epochs", "batch_size", "learning_rate", "n_mels", "latent_dim", "channels", "dropout"]
@@ -307,9 +291,9 @@ class _Run:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
-        self._directory = model_directory(options.checkpoint)
+        self._directory = model_directory(options.checkpoint, MANIFEST_FILE)
         self._accelerator = Accelerator(
-            cpu=_device(options).type == "cpu",
+            cpu=find_device(options.device).type == "cpu",
             kwargs_handlers=[InitProcessGroupKwargs(timeout=_OTHERS_WAIT)],
         )
         with self._accelerator.main_process_first():

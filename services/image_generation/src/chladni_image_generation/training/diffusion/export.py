@@ -15,30 +15,9 @@ from diffusers import DDIMPipeline, UNet2DModel
 
 from chladni_image_generation.models.files import MANIFEST_NAME, file_digests
 from chladni_image_generation.training.diffusion.network import TRAINING_TIMESTEPS, build_scheduler
-from chladni_training.errors import StorageError
 
 _LIBRARIES: Final = ("torch", "diffusers", "safetensors", "accelerate")
 _VERSION: Final = "1.0.0"
-
-
-def model_directory(checkpoint: Path) -> Path:
-    """Return the directory that a run's model is exported to: its checkpoint without the suffix.
-
-    Raises:
-        StorageError: The checkpoint has no suffix, or something else would be replaced by the model.
-    """
-    directory = checkpoint.with_suffix("")
-    if directory == checkpoint:
-        raise StorageError(
-            f"the checkpoint {checkpoint} has no suffix, so the model's directory would have its name; add "
-            ".pt to --checkpoint"
-        )
-    if directory.exists() and not (directory / MANIFEST_NAME).is_file():
-        raise StorageError(
-            f"{directory}, where the model is to be written, exists and is no exported model; name another "
-            "file with --checkpoint, or move it away"
-        )
-    return directory
 
 
 def export_model(

@@ -30,10 +30,11 @@ from diffusers import DDIMPipeline, UNet2DModel
 from diffusers.training_utils import EMAModel
 
 from chladni_image_generation.families.common.pipelines import quiet_libraries
+from chladni_image_generation.models.files import MANIFEST_NAME
 from chladni_image_generation.training.diffusion.datasets import Images, ImageSet, read_images
 from chladni_image_generation.training.diffusion.download import PUBLISHED, download
 from chladni_image_generation.training.diffusion.evaluation import DistanceToTest, Trial, evaluate
-from chladni_image_generation.training.diffusion.export import export_model, model_directory
+from chladni_image_generation.training.diffusion.export import export_model
 from chladni_image_generation.training.diffusion.features import (
     EXTRACTORS,
     choose_extractor,
@@ -48,8 +49,9 @@ from chladni_image_generation.training.diffusion.network import (
 from chladni_image_generation.training.diffusion.sheets import draw_charts, write_sheet
 from chladni_training.arguments import JobParser, open_share, positive_count, positive_number, seed_number
 from chladni_training.checkpoints import load_checkpoint
-from chladni_training.errors import CheckpointError, DataError, TrainingError
-from chladni_training.files import write_json
+from chladni_training.devices import find_device
+from chladni_training.errors import CheckpointError, DataError
+from chladni_training.files import model_directory, write_json
 from chladni_training.trainer import Trainer, TrainingPlan
 
 _SHOWN_EPOCHS: Final = frozenset({1, 5, 10, 20})
@@ -159,7 +161,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _infer(options: argparse.Namespace) -> int:
-    network = _load_network(options.checkpoint).to(_device(options))
+    network = _load_network(options.checkpoint).to(find_device(options.device))
     drawn = draw_images(
         network,
         options.num_samples,
@@ -196,32 +198,14 @@ def _load_network(checkpoint: Path) -> UNet2DModel:
     return network
 
 
-def _device(options: argparse.Namespace) -> torch.device:
-    """Return the device that the options mean.
-
-    Raises:
-        TrainingError: There is none of this name here.
-    """
-    has_gpu = torch.cuda.is_available()
-    if options.device == "auto":
-        return torch.device("cuda" if has_gpu else "cpu")
-    try:
-        device = torch.device(options.device)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in ("cpu", "cuda") or (device.type == "cuda" and not has_gpu):
-        raise TrainingError(f"there is no device {options.device!r} here; give --device cpu or auto")
-    return device
-
-
 class _Run:
     """A run of training, and what becomes of it."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
-        self._directory = model_directory(options.checkpoint)
+        self._directory = model_directory(options.checkpoint, MANIFEST_NAME)
         self._accelerator = Accelerator(
-            cpu=_device(options).type == "cpu",
+            cpu=find_device(options.device).type == "cpu",
             mixed_precision="bf16" if options.precision == "bfloat16" else "no",
             kwargs_handlers=[InitProcessGroupKwargs(timeout=_OTHERS_WAIT)],
         )
