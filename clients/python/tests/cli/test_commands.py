@@ -276,7 +276,7 @@ def test_help_teaches(run):
     for status, meaning in EXIT_STATUS_MEANINGS.items():
         assert f"{status:d}  {meaning}" in ended.stdout
     names = [command.callback.__name__ for command in build_app().registered_commands]
-    assert len(names) == 21
+    assert len(names) == 23
     for name in names:
         text = run(name, "--help").stdout
         assert "Examples" in text
