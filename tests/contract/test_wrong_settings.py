@@ -17,7 +17,7 @@ from chladni_similarity.config import SimilaritySettings
 ALL_SETTINGS = (AudioFeaturesSettings, GatewaySettings, ImageGenerationSettings, SimilaritySettings)
 UNLIMITED = {  # any text is a value of these
     "ANTHROPIC_MODEL", "OPENAI_MODEL", "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OIDC_AUDIENCE",
-    "CHECKPOINT_FOLDER", "IMAGE_FOLDER", "JOB_DATABASE", "HOST", "OIDC_SCOPE_PREFIX",
+    "CHECKPOINT_FOLDER", "FILM_FOLDER", "IMAGE_FOLDER", "JOB_DATABASE", "HOST", "OIDC_SCOPE_PREFIX",
     "IMAGE_BUCKET_ACCESS_KEY_ID", "IMAGE_BUCKET_SECRET_ACCESS_KEY",
 }  # fmt: skip
 WRONG_TEXT = {

@@ -232,9 +232,10 @@ def test_live_messages_have_one_name(name):
 
 def test_every_live_event_is_a_message():
     fields = audio_pb2.StreamFeaturesResponse.DESCRIPTOR.fields_by_name.keys()
-    assert set(fields) - LIVE_EVENTS.keys() == {"heartbeat"}  # WebSockets have pings of their own.
+    # WebSockets have pings of their own, and segments are for the gateway, which draws images of them.
+    assert set(fields) - LIVE_EVENTS.keys() == {"heartbeat", "segment"}
     config = audio_pb2.PcmConfig.DESCRIPTOR.fields_by_name.keys()
-    assert set(config) - {"channel_count", "encoding"} == {
+    assert set(config) - {"channel_count", "encoding", "segments"} == {
         "sample_rate_hz"
     }  # The others are fixed over REST.
     assert parse_opening('{"sample_rate_hz": 48000}') == 48000

@@ -385,8 +385,6 @@ async def test_who_leaves_ends_both_streams(backends, gateway):
         await socket.send(bytes(4800))
         await receive(socket)
         assert backends.image_generation.running == 1
-    for _ in range(100):
-        if backends.audio_features.open_streams == backends.image_generation.running == 0:
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("a stream goes on")
+    async with asyncio.timeout(20):
+        while backends.audio_features.open_streams or backends.image_generation.running:
+            await asyncio.sleep(0.02)
