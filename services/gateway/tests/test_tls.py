@@ -14,9 +14,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chladni_fakes.loopback import free_port
 from chladni_fakes.security.certificates import issue, new_files
-from chladni_gateway import composition
 from chladni_gateway.composition import SERVICE_NAMES, compose
 from chladni_gateway.config import GatewaySettings
+from chladni_gateway.limits import http_tls_of
 from chladni_runtime.server.server import request_gate, running_service
 
 
@@ -98,5 +98,5 @@ async def test_both_ports_take_new_certificates_and_a_broken_one_changes_nothing
     ],
 )
 def test_tokens_over_clear_text_are_warned_of(settings, is_warned, caplog):
-    assert composition._http_tls(GatewaySettings(**settings)) is None
+    assert http_tls_of(GatewaySettings(**settings)) is None
     assert ("tokens come over clear text" in caplog.text) is is_warned
