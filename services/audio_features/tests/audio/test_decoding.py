@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chladni_audio_features.audio.clip import ClipPart
@@ -254,12 +254,19 @@ def test_a_file_that_unpacks_to_hours_takes_little_memory(files):
 
 
 @given(cut=st.integers(0, 10**6), container=st.sampled_from(ENCODED))
+@example(cut=-1, container=Container.MP3)
+@example(cut=-25, container=Container.MP3)
+@example(cut=-128, container=Container.MP3)
 @settings(max_examples=120, deadline=None)
 def test_a_file_cut_anywhere_is_an_error_of_the_caller(files, cut, container):
     content = files.encode(NOISE[:22050], 22050, container.value)
-    # An MP3 does not always show a cut between its frames or in the padding of one.
-    with suppress(AudioError) if container is Container.MP3 else pytest.raises(AudioError):
-        DECODER.decode(content[: cut % len(content)])
+    expected = pytest.raises(AudioError)
+    if container is Container.MP3 and (cut % len(content)) - len(content) in range(-128, 0):
+        # Its last frame may be whole but for its padding, and the last 128 bytes may have been an ID3v1 tag.
+        expected = suppress(AudioError)
+    with expected:
+        decoded = DECODER.decode(content[: cut % len(content)])
+        assert len(decoded.samples) == 22050 or decoded.warnings  # nothing is lost in silence
 
 
 @given(
