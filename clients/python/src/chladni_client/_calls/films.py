@@ -132,10 +132,7 @@ class FilmCalls(Calls):
                     finally:
                         call.cancel()  # does nothing to a call that has ended
             except TemporaryError as error:
-                delay_seconds = attempts.next_delay_seconds(error)
-                if delay_seconds is None:
-                    raise
-                await asyncio.sleep(delay_seconds)
+                await attempts.wait_after(error)
             else:
                 return
 
@@ -197,10 +194,7 @@ class FilmCalls(Calls):
                     try:
                         total = await self._fetch(film_id, FilmPart(part), file, attempts)
                     except TemporaryError as error:
-                        delay_seconds = attempts.next_delay_seconds(error)
-                        if delay_seconds is None:
-                            raise
-                        await asyncio.sleep(delay_seconds)
+                        await attempts.wait_after(error)
                     else:
                         break
                 if file.tell() != total:

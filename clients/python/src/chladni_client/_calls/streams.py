@@ -147,10 +147,7 @@ async def job_events(
                     if event.is_last:
                         return
         except TemporaryError as error:
-            delay_seconds = attempts.next_delay_seconds(error)
-            if delay_seconds is None:
-                raise
-            await asyncio.sleep(delay_seconds)
+            await attempts.wait_after(error)
         else:
             return  # the last event has been seen before
 
@@ -191,10 +188,7 @@ async def downloaded(gateway: Connection, image_id: str, attempts: Attempts) -> 
                 finally:
                     call.cancel()  # does nothing to a call that has ended
         except TemporaryError as error:
-            delay_seconds = attempts.next_delay_seconds(error)
-            if delay_seconds is None:
-                raise
-            await asyncio.sleep(delay_seconds)
+            await attempts.wait_after(error)
         else:
             if total_bytes != len(content):
                 raise FaultError("The server sent another number of bytes than it said.", reason="INTERNAL")

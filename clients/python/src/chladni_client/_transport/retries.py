@@ -8,6 +8,7 @@ earlier than a full queue asks for, never later than the call's own deadline.
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Callable
@@ -88,3 +89,14 @@ class Attempts:
             return None
         self.number += 1
         return delay_seconds
+
+    async def wait_after(self, error: ChladniError) -> None:
+        """Wait before the next attempt.
+
+        Raises:
+            ChladniError: The error itself: another attempt makes no sense.
+        """
+        delay_seconds = self.next_delay_seconds(error)
+        if delay_seconds is None:
+            raise error
+        await asyncio.sleep(delay_seconds)
