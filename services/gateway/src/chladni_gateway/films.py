@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from chladni_gateway.backends.image_generation import ImageGenerationPool
-from chladni_gateway.backends.songs import SongClient
 from chladni_gateway.film.runner import FilmLimits, FilmRunner
 from chladni_gateway.film.store import FilmStore
 from chladni_gateway.models.catalog import ModelCatalog, ModelListing
@@ -46,7 +45,8 @@ def make_film_runner(
     """
     if not settings.max_films or any(find_spec(name) is None for name in _PACKAGES):
         return None
-    # These need the packages.
+    # These need the packages, and NumPy, without which a gateway starts sooner.
+    from chladni_gateway.backends.songs import SongClient  # noqa: PLC0415
     from chladni_gateway.film import encoding  # noqa: PLC0415
     from chladni_gateway.film.maker import AUDIO_LIMITS, FilmMaker  # noqa: PLC0415
 

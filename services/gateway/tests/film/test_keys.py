@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 from chladni_contract.errors import Reason, UnavailableError
 from chladni_gateway.domain.events import Completed
+from chladni_gateway.domain.films.options import FilmOptions
 from chladni_gateway.domain.images import Image
 from chladni_gateway.film.keys import KeySource
-from chladni_gateway.film.planning import FilmOptions
 
 
 class Server:

@@ -15,12 +15,13 @@ from PIL import Image as PillowImage
 
 from chladni_contract.errors import FaultError
 from chladni_gateway.domain.events import Completed
+from chladni_gateway.domain.films.options import FilmOptions, FilmPart
+from chladni_gateway.domain.films.record import FilmRecord
 from chladni_gateway.domain.films.song import SongProgress
 from chladni_gateway.domain.images import Image
 from chladni_gateway.film.flashes import count_flashes
 from chladni_gateway.film.maker import FilmMaker
-from chladni_gateway.film.planning import FilmOptions, FilmPart
-from chladni_gateway.film.store import FilmRecord, FilmStore
+from chladni_gateway.film.store import FilmStore
 
 SONG_SECONDS = 9.0
 

@@ -5,7 +5,8 @@ import itertools
 import pytest
 
 from chladni_contract.errors import InvalidFieldsError
-from chladni_gateway.film.planning import FilmOptions, FilmPart, choose_loop, plan_loop, plan_visualizer
+from chladni_gateway.domain.films.options import FilmOptions, FilmPart
+from chladni_gateway.film.planning import choose_loop, plan_loop, plan_visualizer
 
 
 def test_a_visualizer_is_as_long_as_its_song(make_song):

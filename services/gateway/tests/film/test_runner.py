@@ -12,9 +12,10 @@ from uuid import uuid4
 import pytest
 
 from chladni_contract.errors import InvalidInputError, NotFoundError, QueueFullError, Reason, UnavailableError
-from chladni_gateway.film.planning import FilmOptions, FilmPart
+from chladni_gateway.domain.films.options import FilmOptions, FilmPart
+from chladni_gateway.domain.films.record import FilmFile, FilmRecord, FilmState
 from chladni_gateway.film.runner import FilmLimits, FilmRunner, Progress, UnknownFilmError
-from chladni_gateway.film.store import FilmFile, FilmRecord, FilmState, FilmStore
+from chladni_gateway.film.store import FilmStore
 
 OPTIONS = FilmOptions(seed=7, parts=(FilmPart.COVER,))
 
@@ -192,6 +193,19 @@ async def test_what_another_gateway_made_reaches_those_who_watch(tmp_path, song,
             async with asyncio.timeout(5):
                 assert await watching is FilmState.COMPLETED
             assert (film.share, idle.calls) == (1.0, 0)
+
+
+async def test_a_film_that_ends_while_its_state_is_sent_is_seen_as_ended(tmp_path, song):
+    maker = Maker()
+    async with running(tmp_path / "films", maker) as runner:
+        film = await start(runner, song)
+        await until(lambda: maker.calls)
+        states = []
+        async for seen in runner.watch(film, interval_seconds=0.0):
+            states.append(seen.record.state)
+            maker.may_go_on.set()
+            await until(lambda: film.record.state is FilmState.COMPLETED)
+        assert states == [FilmState.RUNNING, FilmState.COMPLETED]
 
 
 async def test_a_film_whose_files_are_gone_fails_and_the_next_one_is_made(tmp_path, song):

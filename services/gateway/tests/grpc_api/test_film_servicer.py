@@ -10,8 +10,8 @@ from chladni.gateway.v1alpha1 import film_service_pb2_grpc as film_grpc
 from chladni_contract.errors import Reason
 from chladni_contract.metadata import SESSION_TOKEN_KEY
 from chladni_contract.status import from_rpc_error
+from chladni_gateway.domain.films.options import FilmPart
 from chladni_gateway.film.maker import FilmMaker
-from chladni_gateway.film.planning import FilmPart
 
 OTHERS = ((SESSION_TOKEN_KEY, "o" * 43),)
 COVER = film_pb2.FilmOptions(parts=[film_pb2.FILM_PART_COVER], seed=7)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
-from chladni_contract.tensors import to_tensor
 from chladni_gateway.backends.audio_features import send_all
 from chladni_gateway.backends.messages import to_generate_request, to_generation_event, to_model_summaries
 from chladni_runtime.client.backend_client import BackendClient
@@ -143,6 +142,8 @@ class ImageGenerationPool:
 
 
 def _to_window_message(window: CourseWindow) -> image_pb2.CourseWindow:
+    from chladni_contract.tensors import to_tensor  # noqa: PLC0415 - brings NumPy, which films alone need
+
     return image_pb2.CourseWindow(
         centers=to_tensor(window.centers),
         numbers=to_tensor(window.numbers),

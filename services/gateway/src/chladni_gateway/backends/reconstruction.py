@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import reconstruction_service_pb2 as reconstruction_pb2
 from chladni.audio.v1 import reconstruction_service_pb2_grpc as reconstruction_grpc
-from chladni_contract.tensors import to_array
 from chladni_gateway.backends.messages import to_clip_message
 from chladni_gateway.domain.audio import AudioReconstruction, ReconstructionOptions
 from chladni_runtime.client.backend_client import BackendClient
@@ -90,6 +87,10 @@ class ReconstructionClient(BackendClient["reconstruction_grpc.ReconstructionServ
 
 
 def _rows(tensor: tensor_pb2.Tensor) -> list[list[float]]:
+    import numpy as np  # noqa: PLC0415 - for latents alone, which few ask for
+
+    from chladni_contract.tensors import to_array  # noqa: PLC0415
+
     values = to_array(tensor, field="latents", dtype=np.float32, shape=(None, None))
     rows: list[list[float]] = values.tolist()
     return rows

@@ -14,6 +14,7 @@ from chladni_contract.descriptor_space import DESCRIPTOR_SPACE
 from chladni_contract.errors import ChladniError, FaultError, Reason
 from chladni_gateway.domain.audio import Embedding
 from chladni_gateway.domain.events import Completed
+from chladni_gateway.domain.films.options import FilmOptions
 from chladni_gateway.domain.generation import (
     Conditioning,
     GenerationRequest,
@@ -23,7 +24,6 @@ from chladni_gateway.domain.generation import (
 )
 from chladni_gateway.domain.images import ImageEncoding, ImageFormat
 from chladni_gateway.domain.ports import ImageSource
-from chladni_gateway.film.planning import FilmOptions
 from chladni_gateway.film.timeline import Moment
 from chladni_runtime.execution.deadlines import Deadline
 

@@ -14,6 +14,8 @@ import numpy as np
 from chladni_contract.descriptor_space import DESCRIPTOR_SPACE, TEMPORAL_SEGMENTS
 from chladni_contract.errors import FaultError, Reason
 from chladni_gateway.domain.audio import Embedding
+from chladni_gateway.domain.films.options import FilmPart
+from chladni_gateway.domain.films.record import FilmRecord
 from chladni_gateway.domain.films.song import Song, SongAnalyzer
 from chladni_gateway.domain.generation import (
     Conditioning,
@@ -24,20 +26,20 @@ from chladni_gateway.domain.generation import (
 )
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.film import encoding
+from chladni_gateway.film.analysis_file import read_analysis, write_analysis
 from chladni_gateway.film.compositing import Pixels, between, decode_key, seen_by
 from chladni_gateway.film.flashes import FlashLimiter
 from chladni_gateway.film.keys import RECIPE, KeyRequest, KeySource, ServersOf
 from chladni_gateway.film.planning import (
     COVER_PIXELS,
     COVER_UPSCALE,
-    FilmPart,
     PartPlan,
     choose_loop,
     plan_loop,
     plan_visualizer,
 )
 from chladni_gateway.film.runner import Progress, Report
-from chladni_gateway.film.store import FilmFolder, FilmRecord
+from chladni_gateway.film.store import FilmFolder
 from chladni_gateway.models.catalog import ModelCatalog
 from chladni_gateway.models.requirements import ModelSelector
 from chladni_gateway.recipes.embedded import MODELS
@@ -116,7 +118,7 @@ class FilmMaker:
         return record
 
     async def _song(self, folder: FilmFolder, note: Callable[[float], None]) -> Song:
-        song = await run_in_thread(folder.read_analysis)
+        song = await run_in_thread(read_analysis, folder.analysis)
         if song is not None:
             return song
         deadline = Deadline.after(ANALYSIS_SECONDS)
@@ -128,7 +130,7 @@ class FilmMaker:
                     note(_ANALYSIS_SHARE * event.share)
         if song is None:
             raise FaultError(Reason.INTERNAL, "The analysis of the song ended without a result.")
-        await run_in_thread(folder.write_analysis, song)
+        await run_in_thread(write_analysis, folder.analysis, song)
         return song
 
     async def _model_name(self, record: FilmRecord) -> str:

@@ -1,31 +1,23 @@
-"""What a film is to be, and the plan of each of its parts: its frames, and what they are made from."""
+"""The plan of each part of a film: its frames, and what they are made from."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from chladni_contract.descriptor_space import TEMPORAL_FEATURES
+from chladni_gateway.domain.films.options import MAX_LOOP_SECONDS, MIN_LOOP_SECONDS, FilmOptions, FilmPart
 from chladni_gateway.domain.films.song import Song
-from chladni_gateway.domain.request import MAX_SEED
 from chladni_gateway.film.motion import Motion, Push, pushes_of
 from chladni_gateway.film.timeline import LoopTimeline, Timeline
-from chladni_runtime.server.validation import RequestValidator
 
-MIN_SIDE_PIXELS: Final = 256
-MAX_SIDE_PIXELS: Final = 1024
-MIN_LOOP_SECONDS: Final = 3.0
-MAX_LOOP_SECONDS: Final = 8.0
 LOOP_SIZE: Final = (576, 1024)
 COVER_PIXELS: Final = 512
 COVER_UPSCALE: Final = 2
 
-_SIDE_STEP: Final = 64
-_MAX_LOOK_LENGTH: Final = 256
 _KEYS_PER_SECOND: Final = 6.0
 _LOOP_FRAMES_PER_SECOND: Final = 24
 _LOOP_KEY_EVERY: Final = 3
@@ -33,91 +25,6 @@ _LOOP_RENDER_SIZE: Final = (448, 768)
 _SEGMENT_SECONDS: Final = 4.0
 _LEAD_SHARE: Final = 0.25
 """How long before a beat a loop begins, in beats: on a beat, its seam would be its largest step."""
-
-
-class FilmPart(StrEnum):
-    """A part of a release kit."""
-
-    VISUALIZER = "visualizer"
-    LOOP = "loop"
-    COVER = "cover"
-
-    @property
-    def file_name(self) -> str:
-        """Name of its file."""
-        return f"{self.value}.png" if self is FilmPart.COVER else f"{self.value}.mp4"
-
-    @property
-    def content_type(self) -> str:
-        """Media type of its file."""
-        return "image/png" if self is FilmPart.COVER else "video/mp4"
-
-
-ALL_PARTS: Final = tuple(FilmPart)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilmOptions:
-    """How a film is made.
-
-    Attributes:
-        width_pixels: Width of the visualiser.
-        height_pixels: Its height.
-        frames_per_second: Its rate.
-        loop_seconds: About how long the loop is.
-        look: Look of all parts; empty for the model's first one.
-        seed: Seed of all frames.
-        model: Model; empty for the server's choice.
-        parts: Parts to make.
-    """
-
-    seed: int
-    width_pixels: int = 512
-    height_pixels: int = 512
-    frames_per_second: int = 12
-    loop_seconds: float = MAX_LOOP_SECONDS
-    look: str = ""
-    model: str = ""
-    parts: tuple[FilmPart, ...] = ALL_PARTS
-
-    def check(self) -> None:
-        """Require that the options are within their limits.
-
-        Raises:
-            InvalidFieldsError: Some are not; all of them are named.
-        """
-        validator = RequestValidator()
-        validator.check_range("options.seed", self.seed, minimum=0, maximum=MAX_SEED)
-        for name in ("width_pixels", "height_pixels"):
-            side = getattr(self, name)
-            validator.check_range(
-                f"options.{name}", side, minimum=MIN_SIDE_PIXELS, maximum=MAX_SIDE_PIXELS, unit="pixels"
-            )
-            validator.check(
-                f"options.{name}",
-                valid=side % _SIDE_STEP == 0,
-                description=f"is {side}, must be a multiple of {_SIDE_STEP}.",
-                metadata={"value": side},
-            )
-        validator.check_range("options.frames_per_second", self.frames_per_second, minimum=6, maximum=30)
-        validator.check_range(
-            "options.loop_duration",
-            self.loop_seconds,
-            minimum=MIN_LOOP_SECONDS,
-            maximum=MAX_LOOP_SECONDS,
-            unit="s",
-        )
-        validator.check_length("options.look", self.look, maximum=_MAX_LOOK_LENGTH)
-        validator.raise_if_invalid()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the options as JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> FilmOptions:
-        """Return the options that JSON holds."""
-        return cls(**(fields | {"parts": tuple(map(FilmPart, fields["parts"]))}))
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

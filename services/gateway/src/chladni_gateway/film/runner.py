@@ -20,8 +20,9 @@ from chladni_contract.errors import (
     Reason,
     UnavailableError,
 )
-from chladni_gateway.film.planning import FilmOptions, FilmPart
-from chladni_gateway.film.store import FilmError, FilmFolder, FilmRecord, FilmState, FilmStore, ended
+from chladni_gateway.domain.films.options import FilmOptions, FilmPart
+from chladni_gateway.domain.films.record import FilmError, FilmRecord, FilmState, ended
+from chladni_gateway.film.store import FilmFolder, FilmStore
 from chladni_runtime.execution.cancellation import run_in_thread
 
 _RETRY_AFTER_SECONDS: Final = 30.0
@@ -259,8 +260,9 @@ class FilmRunner:
         """Yield a film whenever it has got on, and a last time when it has ended."""
         while True:
             changed = film.has_changed
+            is_last = film.record.state.is_final  # It may end while its state is on its way.
             yield film
-            if film.record.state.is_final:
+            if is_last:
                 return
             await changed.wait()
             if not film.record.state.is_final:

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
+from chladni_gateway.domain.films.options import FilmPart
 from chladni_gateway.film.maker import FilmMaker
-from chladni_gateway.film.planning import FilmPart
 from chladni_gateway.film.runner import Progress
 
 

@@ -8,8 +8,8 @@ from chladni.gateway.v1 import job_service_pb2
 from chladni.gateway.v1alpha1 import film_service_pb2 as film_pb2
 from chladni_contract.errors import InvalidInputError, Reason
 from chladni_contract.status import WIRE_STATUS
-from chladni_gateway.film.planning import ALL_PARTS, FilmOptions, FilmPart
-from chladni_gateway.film.store import FilmState
+from chladni_gateway.domain.films.options import ALL_PARTS, FilmOptions, FilmPart
+from chladni_gateway.domain.films.record import FilmState
 from chladni_gateway.grpc_api.images import to_duration, to_timestamp
 
 if TYPE_CHECKING:

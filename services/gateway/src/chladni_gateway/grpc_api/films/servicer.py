@@ -11,10 +11,10 @@ from chladni.gateway.v1alpha1 import film_service_pb2 as film_pb2
 from chladni.gateway.v1alpha1 import film_service_pb2_grpc as film_grpc
 from chladni.generation.v1 import generation_pb2
 from chladni_contract.errors import InvalidInputError, Reason
+from chladni_gateway.domain.films.options import FilmPart
 from chladni_gateway.domain.images import parse_uuid
 from chladni_gateway.domain.request import parse_request_id
 from chladni_gateway.domain.stages import Stage, at_stage
-from chladni_gateway.film.planning import FilmPart
 from chladni_gateway.grpc_api.callers.sessions import caller_of, creating_session_of_call, session_of_call
 from chladni_gateway.grpc_api.films.messages import PARTS, to_film_message, to_film_options
 from chladni_gateway.grpc_api.uploads import file_pieces

@@ -10,9 +10,9 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from chladni_contract.errors import ChladniError, InvalidInputError, Reason
-from chladni_gateway.film.planning import ALL_PARTS, FilmOptions, FilmPart
+from chladni_gateway.domain.films.options import ALL_PARTS, FilmOptions, FilmPart
+from chladni_gateway.domain.films.record import FilmState
 from chladni_gateway.film.runner import Film
-from chladni_gateway.film.store import FilmState
 from chladni_gateway.rest.errors import error_detail
 from chladni_gateway.rest.forms.fields import Number, WholeNumber
 from chladni_gateway.rest.forms.uploads import UploadForm

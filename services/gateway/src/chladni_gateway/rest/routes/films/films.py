@@ -10,10 +10,10 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 
 from chladni_contract.errors import InvalidInputError, Reason
+from chladni_gateway.domain.films.options import FilmPart
 from chladni_gateway.domain.images import parse_uuid
 from chladni_gateway.domain.request import parse_request_id
 from chladni_gateway.domain.stages import Stage, at_stage
-from chladni_gateway.film.planning import FilmPart
 from chladni_gateway.rest.middleware.sessions import session_of
 from chladni_gateway.rest.openapi import API, JOB_ID, event_stream_content, json_example
 from chladni_gateway.rest.requests import caller_of
