@@ -25,3 +25,4 @@ async def test_jobs_outlive_kills_of_gateways_image_generation_and_redis(tmp_pat
     report = await run(kills=3, seed=3, folder=tmp_path, pause_seconds=0.6)
     assert report.is_good, f"{report}\n{report.lost}\n{report.ended_twice}"
     assert report.kills.total() >= 3
+    assert report.resumed_count

@@ -281,6 +281,7 @@ async def _follow(
     numbers: list[int] = []
     data: dict[str, Any] = {}
     turn = 0
+    is_resumed = False
     while time.monotonic() < ends_at and not _ENDS.intersection(names):
         gateway = gateways[turn % 2]
         with suppress(httpx.HTTPError):
@@ -295,14 +296,14 @@ async def _follow(
                         name, _, value = line.partition(": ")
                         lines[name] = value
                     elif "event" in lines and "id" in lines:
+                        is_resumed = is_resumed or gateway is gateways[0]
                         names.append(lines["event"])
                         numbers.append(int(lines["id"]))
                         data = json.loads(lines["data"])
                         lines = {}
-            if turn == 0 and names:
-                report.resumed_count += 1
         turn += 1
         await asyncio.sleep(0.1)
+    report.resumed_count += is_resumed
     if numbers != sorted(set(numbers)):
         report.ended_twice.append(f"{job_id}: numbers {numbers}")
     if not names or names[-1] != "created":
