@@ -7,12 +7,11 @@ from itertools import groupby
 from typing import Final
 
 import numpy as np
-from google.protobuf.duration_pb2 import Duration
 
 from chladni.audio.v1 import music_service_pb2 as music_pb2
 from chladni.music.v1 import music_pb2 as features_pb2
 from chladni_audio_features.extraction import SourceProperties
-from chladni_audio_features.grpc_api.responses import to_properties_message
+from chladni_audio_features.grpc_api.responses import to_duration, to_properties_message
 from chladni_audio_features.music.analysis import MusicAnalysis
 from chladni_audio_features.music.beats import BeatTrack
 from chladni_audio_features.music.chords import ChordSegment
@@ -58,7 +57,7 @@ def to_music_message(
         dynamics=_to_dynamics(analysis.dynamics),
         abc_notation=analysis.abc_notation,
         features=to_features_message(analysis),
-        processing_time=_to_duration(processing_seconds),
+        processing_time=to_duration(processing_seconds),
     )
 
 
@@ -99,8 +98,8 @@ def _to_key(key: KeyCandidate) -> music_pb2.KeyCandidate:
 
 def _to_beats(beats: BeatTrack) -> music_pb2.Beats:
     return music_pb2.Beats(
-        times=map(_to_duration, beats.beats_seconds),
-        downbeats=map(_to_duration, beats.downbeats_seconds),
+        times=map(to_duration, beats.beats_seconds),
+        downbeats=map(to_duration, beats.downbeats_seconds),
         confidence=beats.beat_confidence,
         downbeat_confidence=beats.downbeat_confidence,
     )
@@ -108,8 +107,8 @@ def _to_beats(beats: BeatTrack) -> music_pb2.Beats:
 
 def _to_chord(chord: ChordSegment, key: KeyCandidate | None) -> music_pb2.Chord:
     return music_pb2.Chord(
-        start=_to_duration(chord.start_seconds),
-        end=_to_duration(chord.end_seconds),
+        start=to_duration(chord.start_seconds),
+        end=to_duration(chord.end_seconds),
         symbol=chord.symbol,
         roman_numeral=roman_numeral(chord, key) if key else "",
         confidence=chord.confidence,
@@ -121,7 +120,7 @@ def _to_contour(contour: MelodyContour) -> music_pb2.MelodyContour:
     return music_pb2.MelodyContour(
         points=[
             music_pb2.ContourPoint(
-                time=_to_duration(float(contour.times_seconds[place])),
+                time=to_duration(float(contour.times_seconds[place])),
                 cents=float(contour.cents[place]),
                 confidence=float(contour.confidences[place]),
             )
@@ -135,7 +134,7 @@ def _to_contour(contour: MelodyContour) -> music_pb2.MelodyContour:
 def _to_dynamics(dynamics: Dynamics) -> music_pb2.Dynamics:
     return music_pb2.Dynamics(
         points=[
-            music_pb2.DynamicsPoint(time=_to_duration(second), level_dbfs=level)
+            music_pb2.DynamicsPoint(time=to_duration(second), level_dbfs=level)
             for second, level in zip(dynamics.times_seconds, dynamics.levels_dbfs, strict=True)
         ],
         course=_COURSES[dynamics.course],
@@ -143,9 +142,3 @@ def _to_dynamics(dynamics: Dynamics) -> music_pb2.Dynamics:
         marking=dynamics.marking,
         range_db=dynamics.range_db,
     )
-
-
-def _to_duration(seconds: float) -> Duration:
-    duration = Duration()
-    duration.FromNanoseconds(round(seconds * 1e9))
-    return duration

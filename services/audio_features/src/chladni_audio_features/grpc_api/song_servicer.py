@@ -15,7 +15,7 @@ from chladni.audio.v1alpha1 import song_service_pb2_grpc
 from chladni.generation.v1 import generation_pb2
 from chladni_audio_features.extraction import FeatureExtractor, SourceProperties
 from chladni_audio_features.grpc_api.cutting import receive_file
-from chladni_audio_features.grpc_api.responses import to_properties_message
+from chladni_audio_features.grpc_api.responses import to_duration, to_properties_message
 from chladni_audio_features.metrics import AudioMetrics
 from chladni_audio_features.song.analysis import (
     INTERVAL_SECONDS,
@@ -96,7 +96,7 @@ class SongServicer(song_service_pb2_grpc.SongServiceServicer):
                 while not working.done():
                     await asyncio.wait({working}, timeout=_PROGRESS_SECONDS)
                     if progress.has_changed():
-                        message = song_pb2.SongProgress(analyzed=_duration(progress.share * max_seconds))
+                        message = song_pb2.SongProgress(analyzed=to_duration(progress.share * max_seconds))
                         yield song_pb2.AnalyzeSongResponse(progress=message)
                 analysis = await working
             finally:
@@ -140,16 +140,18 @@ def to_song_message(properties: SourceProperties, analysis: SongAnalysis) -> son
     """Convert what was found in a song."""
     return song_pb2.SongAnalysis(
         audio=to_properties_message(properties),
-        segment_duration=_duration(SEGMENT_SECONDS),
+        segment_duration=to_duration(SEGMENT_SECONDS),
         course=to_tensor(analysis.course),
-        descriptor_interval=_duration(INTERVAL_SECONDS),
+        descriptor_interval=to_duration(INTERVAL_SECONDS),
         descriptors=to_tensor(analysis.descriptors),
         beats=_durations(analysis.beats.beats),
         downbeats=_durations(analysis.beats.downbeats),
         onsets=_durations(analysis.beats.onsets),
         sections=[
             song_pb2.SongSection(
-                start=_duration(section.start_seconds), end=_duration(section.end_seconds), kind=section.kind
+                start=to_duration(section.start_seconds),
+                end=to_duration(section.end_seconds),
+                kind=section.kind,
             )
             for section in analysis.sections
         ],
@@ -175,10 +177,4 @@ def _read_config(message: song_pb2.AnalyzeSongRequest | None) -> float:
 
 
 def _durations(times: Iterable[float]) -> list[Duration]:
-    return [_duration(time) for time in times]
-
-
-def _duration(seconds: float) -> Duration:
-    duration = Duration()
-    duration.FromNanoseconds(round(seconds * 1e9))
-    return duration
+    return [to_duration(time) for time in times]

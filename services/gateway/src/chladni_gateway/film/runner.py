@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from chladni_contract.errors import (
 from chladni_gateway.domain.films.options import FilmOptions, FilmPart
 from chladni_gateway.domain.films.record import FilmError, FilmRecord, FilmState, ended
 from chladni_gateway.film.store import FilmFolder, FilmStore
+from chladni_runtime.background import repeating
 from chladni_runtime.execution.cancellation import run_in_thread
 
 _RETRY_AFTER_SECONDS: Final = 30.0
@@ -140,7 +142,8 @@ class FilmRunner:
         self._limits = limits
         self._films: dict[UUID, Film] = {}
         self._waiting: asyncio.Queue[UUID] = asyncio.Queue()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._background = AsyncExitStack()
+        self._working: asyncio.Task[None] | None = None
         self._current: tuple[UUID, asyncio.Task[None]] | None = None
 
     @property
@@ -156,11 +159,13 @@ class FilmRunner:
             film.share = float(record.state is FilmState.COMPLETED)
             if not record.state.is_final:
                 self._waiting.put_nowait(record.film_id)
-        self._tasks = [asyncio.create_task(self._work()), asyncio.create_task(self._sweep())]
+        await self._background.enter_async_context(repeating(self._sweep, interval_seconds=_SWEEP_SECONDS))
+        self._working = asyncio.create_task(self._work())
 
     async def close(self) -> None:
         """Stop; a film in progress goes on when a gateway opens its folder."""
-        tasks = [*self._tasks, *([] if self._current is None else [self._current[1]])]
+        await self._background.aclose()
+        tasks = [task for task in (self._working, self._current and self._current[1]) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -351,13 +356,11 @@ class FilmRunner:
             self._end(film, ended(film.record, FilmState.FAILED, fault))
 
     async def _sweep(self) -> None:
-        while True:
-            oldest = datetime.now(UTC) - timedelta(seconds=self._limits.retention_seconds)
-            for film_id, film in list(self._films.items()):
-                if film.record.ended_at is not None and film.record.ended_at < oldest:
-                    self._films.pop(film_id, None)  # Its owner may have removed it meanwhile.
-                    await asyncio.to_thread(self._store.folder(film_id).remove)
-            await asyncio.sleep(_SWEEP_SECONDS)
+        oldest = datetime.now(UTC) - timedelta(seconds=self._limits.retention_seconds)
+        for film_id, film in list(self._films.items()):
+            if film.record.ended_at is not None and film.record.ended_at < oldest:
+                self._films.pop(film_id, None)  # Its owner may have removed it meanwhile.
+                await asyncio.to_thread(self._store.folder(film_id).remove)
 
     def _by_request(self, owner: str, request_id: UUID) -> Film | None:
         return next(

@@ -142,8 +142,8 @@ def to_event_message(
             progress = generation_pb2.GenerationProgress(
                 step=event.step,
                 total_steps=event.total_steps,
-                elapsed=_duration(event.elapsed_seconds),
-                remaining=_duration(event.remaining_seconds),
+                elapsed=to_duration(event.elapsed_seconds),
+                remaining=to_duration(event.remaining_seconds),
             )
             if event.preview is not None:
                 progress.preview.CopyFrom(
@@ -165,15 +165,16 @@ def to_event_message(
                         height_pixels=event.provenance.height_pixels * event.provenance.upscale,
                     ),
                     provenance=to_provenance_message(event.provenance),
-                    queue_time=_duration(event.queue_seconds),
-                    processing_time=_duration(event.processing_seconds),
+                    queue_time=to_duration(event.queue_seconds),
+                    processing_time=to_duration(event.processing_seconds),
                     reused=event.is_reused,
                     warnings=map(to_warning_message, warnings),
                 )
             )
 
 
-def _duration(seconds: float) -> Duration:
+def to_duration(seconds: float) -> Duration:
+    """Convert seconds, to the nanosecond."""
     duration = Duration()
     duration.FromNanoseconds(round(seconds * 1e9))
     return duration

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from google.protobuf.duration_pb2 import Duration
 
 from chladni.generation.v1 import generation_pb2, moving_pb2
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
@@ -32,6 +31,7 @@ from chladni_image_generation.generation import (
     ImageEncoding,
     ImageFormat,
 )
+from chladni_image_generation.grpc_api.messages import to_duration
 from chladni_image_generation.grpc_api.options import (
     check_encoding,
     check_look,
@@ -289,7 +289,7 @@ def _to_ready(wanted: _Wanted) -> image_pb2.StreamImagesResponse:
     return image_pb2.StreamImagesResponse(
         ready=moving_pb2.FramesReady(
             seed=wanted.options.seed,
-            window_duration=_to_duration(TEMPORAL_SEGMENTS * wanted.segment_seconds),
+            window_duration=to_duration(TEMPORAL_SEGMENTS * wanted.segment_seconds),
             width_pixels=wanted.options.width_pixels,
             height_pixels=wanted.options.height_pixels,
         )
@@ -302,7 +302,7 @@ def _to_response(frame: StreamedFrame | None, wanted: _Wanted) -> image_pb2.Stre
     return image_pb2.StreamImagesResponse(
         frame=moving_pb2.Frame(
             index=frame.index,
-            time=_to_duration(frame.moment.time_seconds),
+            time=to_duration(frame.moment.time_seconds),
             image=media_pb2.EncodedImage(
                 content=frame.image.content,
                 format=to_format_number(frame.image.encoding.format),
@@ -311,12 +311,6 @@ def _to_response(frame: StreamedFrame | None, wanted: _Wanted) -> image_pb2.Stre
             ),
             skipped_frames=frame.skipped_frames,
             late_frames=frame.late_frames,
-            delay=_to_duration(frame.delay_seconds),
+            delay=to_duration(frame.delay_seconds),
         )
     )
-
-
-def _to_duration(seconds: float) -> Duration:
-    duration = Duration()
-    duration.FromNanoseconds(round(seconds * _NANOSECONDS))
-    return duration
