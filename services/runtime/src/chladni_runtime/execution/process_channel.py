@@ -19,6 +19,7 @@ import pickle
 import socket
 import struct
 from collections.abc import Callable, Iterable
+from enum import Enum, EnumType
 from typing import Any, Final
 
 _HEADER: Final = struct.Struct("<QQ")  # bytes of the pickle, number of buffers
@@ -68,10 +69,24 @@ class ResultUnpickler(pickle.Unpickler):
             return self._types[name]
         if name in self._ARRAY_NAMES:
             return super().find_class(module_name, global_name)
+        if name == ("builtins", "getattr"):
+            return _enum_member
         candidate = getattr(builtins, global_name, None) if module_name == "builtins" else None
         if isinstance(candidate, type) and issubclass(candidate, Exception):
             return candidate
         raise pickle.UnpicklingError(f"{module_name}.{global_name} is not a type of results")
+
+
+def _enum_member(kind: object, name: str) -> Enum:
+    """Return a member of an enumeration; before 3.11.4, Python pickles it as `getattr` of its class.
+
+    Raises:
+        UnpicklingError: It is something else.
+    """
+    if isinstance(kind, EnumType) and name in kind.__members__:
+        member: Enum = kind.__members__[name]
+        return member
+    raise pickle.UnpicklingError("builtins.getattr is not a type of results")
 
 
 def send_object(channel: socket.socket, value: object) -> None:
