@@ -82,6 +82,8 @@ async def test_what_is_no_audio_is_refused(stub):
 async def test_the_longest_song_may_be_chosen(stub, seconds, reason):
     longest = Duration()
     longest.FromNanoseconds(round(seconds * 1e9))
+    # What refuses the first message is lost if others are on their way, as with every gRPC client in Python.
+    content = song_file() if reason is Reason.AUDIO_TOO_LONG else b""
     with pytest.raises(grpc.aio.AioRpcError) as failure:
-        _ = [event async for event in stub.AnalyzeSong(requests_of(song_file(), max_duration=longest))]
+        _ = [event async for event in stub.AnalyzeSong(requests_of(content, max_duration=longest))]
     assert from_rpc_error(failure.value).reason is reason
