@@ -188,7 +188,7 @@ def read_musdb(
 
 def _musdb() -> ModuleType:
     try:
-        import musdb  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra, which one option needs
+        import musdb  # noqa: PLC0415 - an extra, which one option needs
     except ImportError as error:
         raise TrainingError(
             "MUSDB18 is read by the package musdb: install chladni-audio-features[musdb], and ffmpeg"

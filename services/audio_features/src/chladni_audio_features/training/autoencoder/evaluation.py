@@ -95,13 +95,13 @@ def _by_griffin_lim(samples: Samples, mel_bins: int) -> Samples:
 
 
 def _pesq(original: Samples, reconstructed: Samples) -> float:
-    from pesq import PesqError, pesq  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
+    from pesq import PesqError, pesq  # noqa: PLC0415 - an extra
 
     value = pesq(SAMPLE_RATE_HZ, original, reconstructed, "wb", on_error=PesqError.RETURN_VALUES)
     return float(value) if value >= 0.0 else float("nan")
 
 
 def _stoi(original: Samples, reconstructed: Samples) -> float:
-    from pystoi import stoi  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
+    from pystoi import stoi  # noqa: PLC0415 - an extra
 
     return float(stoi(original, reconstructed, SAMPLE_RATE_HZ, extended=False))
