@@ -56,6 +56,16 @@ class SpoolLimits:
     min_bytes_per_second: int = 4096
     min_free_bytes: int = 256 * _MEBIBYTE
 
+    def too_large(self, field: str) -> InvalidInputError:
+        """Return the error that the file in a field of a request is larger than the limit."""
+        return InvalidInputError(
+            Reason.FILE_TOO_LARGE,
+            f"{field} is larger than {self.max_bytes / _MEBIBYTE:g} MiB, the limit of large files; cut it, "
+            "or compress it, for example as OGG.",
+            field=field,
+            metadata={"max_bytes": self.max_bytes},
+        )
+
 
 class Spool:
     """A bounded number of files on disk, each gone as soon as it is not needed. One event loop owns it.
@@ -167,13 +177,7 @@ class SpooledFile:
             raise self.too_slow()
         self.size_bytes += len(piece)
         if self.size_bytes > self._limits.max_bytes:
-            raise InvalidInputError(
-                Reason.FILE_TOO_LARGE,
-                f"{self._field} is larger than {self._limits.max_bytes / _MEBIBYTE:g} MiB, the limit of "
-                "files of which a part is chosen; cut it, or compress it, for example as OGG.",
-                field=self._field,
-                metadata={"max_bytes": self._limits.max_bytes},
-            )
+            raise self._limits.too_large(self._field)
         self._waiting += piece
         if len(self._waiting) >= _BLOCK_BYTES:
             await self.flush()

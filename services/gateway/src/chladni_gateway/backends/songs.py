@@ -12,7 +12,7 @@ from chladni.audio.v1alpha1 import song_service_pb2_grpc as song_grpc
 from chladni_contract.descriptor_space import DESCRIPTOR_NAMES, TEMPORAL_FEATURES
 from chladni_contract.tensors import to_array
 from chladni_gateway.backends.audio_features import send_all
-from chladni_gateway.domain.films.song import Section, Song, SongProgress
+from chladni_gateway.domain.films.song import MAX_SONG_SECONDS, Section, Song, SongProgress
 from chladni_runtime.client.backend_client import BackendClient
 from chladni_runtime.security.credentials import CLEAR_TEXT, ChannelSecurity
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from chladni_runtime.execution.deadlines import Deadline
 
 _SERVICE: Final = song_pb2.DESCRIPTOR.services_by_name["SongService"]
-_MAX_SECONDS: Final = 600.0
 
 
 class SongClient(BackendClient["song_grpc.SongServiceAsyncStub"]):
@@ -58,7 +57,7 @@ class SongClient(BackendClient["song_grpc.SongServiceAsyncStub"]):
             try:
                 async for response in call:
                     if response.WhichOneof("event") == "progress":
-                        yield SongProgress(min(1.0, _seconds(response.progress.analyzed) / _MAX_SECONDS))
+                        yield SongProgress(min(1.0, _seconds(response.progress.analyzed) / MAX_SONG_SECONDS))
                     elif response.WhichOneof("event") == "analysis":
                         yield to_song(response.analysis)
             finally:

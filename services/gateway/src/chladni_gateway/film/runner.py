@@ -170,6 +170,25 @@ class FilmRunner:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    @property
+    def limits(self) -> FilmLimits:
+        """How many films there may be."""
+        return self._limits
+
+    def check_new(self, owner: str, *, request_id: str) -> None:
+        """Require room for a film of which only the options are known, unless it may be one that is there.
+
+        Args:
+            owner: Whose film it is to be.
+            request_id: The request's identifier, as far as it is known; empty for none.
+
+        Raises:
+            QueueFullError: As `check_room`.
+        """
+        owned = (film.record for film in self._films.values() if film.record.owner == owner)
+        if not (request_id or any(record.request_id for record in owned)):
+            self.check_room(owner)
+
     def check_room(self, owner: str) -> None:
         """Require that an owner may have one more film.
 

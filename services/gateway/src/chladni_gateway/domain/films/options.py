@@ -13,8 +13,10 @@ MIN_SIDE_PIXELS: Final = 256
 MAX_SIDE_PIXELS: Final = 1024
 MIN_LOOP_SECONDS: Final = 3.0
 MAX_LOOP_SECONDS: Final = 8.0
+SIDE_STEP_PIXELS: Final = 64
+MIN_FRAMES_PER_SECOND: Final = 6
+MAX_FRAMES_PER_SECOND: Final = 30
 
-_SIDE_STEP: Final = 64
 _MAX_LOOK_LENGTH: Final = 256
 
 
@@ -78,11 +80,16 @@ class FilmOptions:
             )
             validator.check(
                 f"options.{name}",
-                valid=side % _SIDE_STEP == 0,
-                description=f"is {side}, must be a multiple of {_SIDE_STEP}.",
+                valid=side % SIDE_STEP_PIXELS == 0,
+                description=f"is {side}, must be a multiple of {SIDE_STEP_PIXELS}.",
                 metadata={"value": side},
             )
-        validator.check_range("options.frames_per_second", self.frames_per_second, minimum=6, maximum=30)
+        validator.check_range(
+            "options.frames_per_second",
+            self.frames_per_second,
+            minimum=MIN_FRAMES_PER_SECOND,
+            maximum=MAX_FRAMES_PER_SECOND,
+        )
         validator.check_range(
             "options.loop_duration",
             self.loop_seconds,

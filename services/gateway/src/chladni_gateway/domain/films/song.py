@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from chladni_runtime.execution.deadlines import Deadline
+
+MAX_SONG_SECONDS: Final = 600.0
+"""Longest song that audio-features analyses."""
 
 if TYPE_CHECKING:
     import numpy as np

@@ -32,12 +32,15 @@ class FieldRule:
         too_large: Makes the error for more.
         max_count: How often it may come.
         may_be_larger: Whether a larger one is put aside instead, by the fields before it; `None` for never.
+        check_before: Checks the fields before it when it begins, so that what will be refused is refused
+            before its bytes come.
     """
 
     limit_bytes: int
     too_large: Callable[[], ChladniError]
     max_count: int = 1
     may_be_larger: Callable[[Mapping[str, FormField]], bool] | None = None
+    check_before: Callable[[Mapping[str, FormField]], None] | None = None
 
 
 @dataclass(slots=True)
@@ -150,6 +153,8 @@ class _FormReader:
         first = self.fields.get(name)
         if first is not None and 1 + len(first.further) >= self._rule.max_count:
             raise _too_often(name, self._rule.max_count)
+        if self._rule.check_before is not None:
+            self._rule.check_before(self.fields)
         self._field = FormField(_plain_name(options.get(b"filename", b"")))
         if first is None:
             self.fields[name] = self._field

@@ -40,7 +40,7 @@ from chladni_gateway.rest.middleware.byte_budget import held_bytes_of
 from chladni_runtime.execution.deadlines import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from pydantic_core import ErrorDetails
     from starlette.requests import Request
@@ -221,13 +221,15 @@ class UploadReader:
 
     @asynccontextmanager
     async def hold(
-        self, request: Request, form_type: type[FormT]
+        self, request: Request, form_type: type[FormT], *, check_before: Callable[[FormT], None]
     ) -> AsyncIterator[tuple[FormT, SpooledFile]]:
         """Yield an upload whose file, which may be a large one, is on disk while the context lasts.
 
         Args:
             request: The request, its body not yet read.
             form_type: The form that it must fill.
+            check_before: Called when the file begins, with a form of the fields before it and an empty file:
+                what it raises refuses the upload before the file has come.
 
         Raises:
             ChladniError: As `read`.
@@ -235,7 +237,15 @@ class UploadReader:
         async with AsyncExitStack() as stack:
             with at_stage(Stage.VALIDATION):
                 large = _LargeFile(self._spool, stack, held_bytes_of(request.scope))
-                fields = await self._read_fields(request, form_type, large, takes_large=True)
+                fields = await self._read_fields(
+                    request,
+                    form_type,
+                    large,
+                    takes_large=True,
+                    check_before=lambda before: check_before(
+                        to_form({**before, _FILE: FormField()}, form_type)
+                    ),
+                )
                 form = to_form(fields, form_type)
                 if large.file is None:
                     large.file = await stack.enter_async_context(self._spool.hold(field=_FILE))
@@ -250,22 +260,33 @@ class UploadReader:
         large: _LargeFile,
         *,
         takes_large: bool = False,
+        check_before: Callable[[Mapping[str, FormField]], None] | None = None,
     ) -> dict[str, FormField]:
         text_limits = form_type.text_limits()
         full_files = min(form_type.max_files, _MAX_FILES_OF_FULL_SIZE)
         chooses = _always if takes_large else _chooses_part
         may_be_larger = chooses if form_type.max_files == 1 else None
-        rules = {_FILE: FieldRule(self._max_audio_bytes, self._too_large, form_type.max_files, may_be_larger)}
+        rules = {
+            _FILE: FieldRule(
+                self._max_audio_bytes, self._too_large, form_type.max_files, may_be_larger, check_before
+            )
+        }
         max_file_bytes = full_files * self._max_audio_bytes
         if may_be_larger:
             max_file_bytes = max(max_file_bytes, self._spool.limits.max_bytes)
         rules |= {name: FieldRule(limit, text_too_long(name, limit)) for name, limit in text_limits.items()}
+        if takes_large:
+            too_large = self._file_too_large
+        elif full_files == 1:
+            too_large = self._too_large
+        else:
+            too_large = files_too_large(_FILE, max_file_bytes)
         pieces = read_body(
             request.receive,
             request.headers,
             limit_bytes=max_file_bytes + sum(text_limits.values()) + _FORM_OVERHEAD_BYTES,
             min_bytes_per_second=self._min_bytes_per_second,
-            too_large=self._too_large if full_files == 1 else files_too_large(_FILE, max_file_bytes),
+            too_large=too_large,
         )
         async with self._places.hold(self._timeout_seconds * full_files) as upload:
             large.upload = upload
@@ -278,6 +299,9 @@ class UploadReader:
 
     def _too_large(self) -> ChladniError:
         return clip_too_large(self._max_audio_bytes)
+
+    def _file_too_large(self) -> ChladniError:
+        return self._spool.limits.too_large(_FILE)
 
 
 class _LargeFile:

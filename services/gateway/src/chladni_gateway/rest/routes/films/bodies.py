@@ -10,14 +10,26 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from chladni_contract.errors import ChladniError, InvalidInputError, Reason
-from chladni_gateway.domain.films.options import ALL_PARTS, FilmOptions, FilmPart
+from chladni_gateway.domain.films.options import (
+    ALL_PARTS,
+    MAX_FRAMES_PER_SECOND,
+    MAX_LOOP_SECONDS,
+    MAX_SIDE_PIXELS,
+    MIN_FRAMES_PER_SECOND,
+    MIN_LOOP_SECONDS,
+    MIN_SIDE_PIXELS,
+    SIDE_STEP_PIXELS,
+    FilmOptions,
+    FilmPart,
+)
 from chladni_gateway.domain.films.record import FilmState
-from chladni_gateway.film.runner import Film
+from chladni_gateway.domain.films.song import MAX_SONG_SECONDS
+from chladni_gateway.film.runner import Film, FilmLimits
 from chladni_gateway.rest.errors import error_detail
 from chladni_gateway.rest.forms.fields import Number, WholeNumber
 from chladni_gateway.rest.forms.uploads import UploadForm
 from chladni_gateway.rest.openapi import API, JOB_ID
-from chladni_gateway.rest.schemas import ErrorDetail
+from chladni_gateway.rest.schemas import ErrorDetail, Range
 
 _OF_A_PART: Final = ("start_seconds", "end_seconds")
 EXAMPLE: Final[dict[str, Any]] = {
@@ -43,6 +55,21 @@ EXAMPLE: Final[dict[str, Any]] = {
     "error": None,
 }
 """A film in progress, for the document."""
+
+LIST_EXAMPLE: Final[dict[str, Any]] = {
+    "films": [EXAMPLE],
+    "limits": {
+        "max_song_bytes": 209715200,
+        "max_song_duration_seconds": 600.0,
+        "side_pixels": {"min": 256, "max": 1024},
+        "side_step_pixels": 64,
+        "frames_per_second": {"min": 6, "max": 30},
+        "loop_seconds": {"min": 3.0, "max": 8.0},
+        "max_films": 8,
+        "retention_seconds": 86400.0,
+    },
+}
+"""The films of a session, for the document."""
 
 
 class FilmForm(UploadForm):
@@ -141,10 +168,38 @@ class FilmBody(BaseModel):
     error: ErrorDetail | None = Field(None, description="Why it failed.")
 
 
+class FilmLimitsBody(BaseModel):
+    """What films may be, to be looked at before a song is sent."""
+
+    max_song_bytes: int = Field(description="Largest file of a song.")
+    max_song_duration_seconds: float = Field(description="Longest song.")
+    side_pixels: Range = Field(description="Widths and heights of a visualiser.")
+    side_step_pixels: int = Field(description="Widths and heights are multiples of it.")
+    frames_per_second: Range = Field(description="Rates of a visualiser.")
+    loop_seconds: Range = Field(description="Lengths of a loop.")
+    max_films: int = Field(description="Films of one session that are kept.")
+    retention_seconds: float = Field(description="Time that a film is kept after its end.")
+
+
 class FilmList(BaseModel):
     """The films of a session, the newest first."""
 
     films: list[FilmBody]
+    limits: FilmLimitsBody
+
+
+def to_film_limits(limits: FilmLimits, *, max_song_bytes: int) -> FilmLimitsBody:
+    """Return the body that describes the limits of films."""
+    return FilmLimitsBody(
+        max_song_bytes=max_song_bytes,
+        max_song_duration_seconds=MAX_SONG_SECONDS,
+        side_pixels=Range(min=MIN_SIDE_PIXELS, max=MAX_SIDE_PIXELS),
+        side_step_pixels=SIDE_STEP_PIXELS,
+        frames_per_second=Range(min=MIN_FRAMES_PER_SECOND, max=MAX_FRAMES_PER_SECOND),
+        loop_seconds=Range(min=MIN_LOOP_SECONDS, max=MAX_LOOP_SECONDS),
+        max_films=limits.max_per_owner,
+        retention_seconds=limits.retention_seconds,
+    )
 
 
 def to_film_body(film: Film) -> FilmBody:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -17,7 +18,15 @@ from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.rest.middleware.sessions import session_of
 from chladni_gateway.rest.openapi import API, JOB_ID, event_stream_content, json_example
 from chladni_gateway.rest.requests import caller_of
-from chladni_gateway.rest.routes.films.bodies import EXAMPLE, FilmBody, FilmForm, FilmList, to_film_body
+from chladni_gateway.rest.routes.films.bodies import (
+    EXAMPLE,
+    LIST_EXAMPLE,
+    FilmBody,
+    FilmForm,
+    FilmList,
+    to_film_body,
+    to_film_limits,
+)
 from chladni_gateway.rest.routes.responses import OF_A_JOB, OF_A_SERVICE, OF_AN_UPLOAD, error_responses
 from chladni_gateway.rest.sse import EventStreamResponse, ServerEvent
 
@@ -26,7 +35,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from chladni_gateway.application import Application
-    from chladni_gateway.film.runner import Film
+    from chladni_gateway.film.runner import Film, FilmRunner
     from chladni_gateway.rest.forms.uploads import UploadReader
 
 FILMS_PATH: Final = f"{API}/films"
@@ -43,6 +52,9 @@ PartName = Annotated[str, Path(description="Part of the film: visualizer, loop o
 
 _START: Final = """Starts a film of a song, and answers once the song has come: a visualiser of all of it,
 a loop without a seam at 9:16, and a cover.
+
+Send the file as the last field: what is wrong with the others is then told before it has come. The limits
+of songs are with the list of films.
 
 The work continues if the client leaves, and after a restart of the server. The film belongs to the session,
 that is, to the cookie that the answer sets."""
@@ -87,7 +99,8 @@ def film_routes(
     )
     async def start(request: Request) -> Response:
         runner, owner = application.film_runner, session_of(request).owner
-        async with uploads.hold(request, FilmForm) as (form, file):
+        check_before = partial(_check_new, runner, owner)
+        async with uploads.hold(request, FilmForm, check_before=check_before) as (form, file):
             with at_stage(Stage.VALIDATION):
                 options = form.to_options(seed=draw_seed())
                 options.check()
@@ -111,13 +124,18 @@ def film_routes(
         FILMS_PATH,
         summary="List films",
         operation_id="listFilms",
-        responses={200: {"content": json_example({"films": [EXAMPLE]})}, **error_responses(OF_A_JOB)},
+        responses={200: {"content": json_example(LIST_EXAMPLE)}, **error_responses(OF_A_JOB)},
     )
     async def films(request: Request, response: Response) -> FilmList:
-        """List the films of this session, the newest first."""
+        """List the films of this session, the newest first, and the limits of films."""
         response.headers.update(_NO_STORE)
         owned = application.film_runner.list_owned(session_of(request).owner)
-        return FilmList(films=[to_film_body(film) for film in owned])
+        return FilmList(
+            films=[to_film_body(film) for film in owned],
+            limits=to_film_limits(
+                application.film_runner.limits, max_song_bytes=application.spool.limits.max_bytes
+            ),
+        )
 
     @router.get(
         f"{FILMS_PATH}/{{film_id}}",
@@ -205,6 +223,11 @@ def film_routes(
         )
 
     return router
+
+
+def _check_new(runner: FilmRunner, owner: str, form: FilmForm) -> None:
+    form.to_options(seed=0).check()
+    runner.check_new(owner, request_id=form.request_id)
 
 
 async def _server_events(films: AsyncGenerator[Film, None]) -> AsyncGenerator[ServerEvent, None]:
