@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Final
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
+from chladni_gateway.rest.routes.pages.preloads import add_preloads
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -55,7 +57,16 @@ class StaticFile:
     @classmethod
     def read(cls, path: Path) -> StaticFile:
         """Read a file."""
-        content = path.read_bytes()
+        return cls.of(path.read_bytes(), path)
+
+    @classmethod
+    def of(cls, content: bytes, path: Path) -> StaticFile:
+        """Return a file of some bytes.
+
+        Args:
+            content: The bytes.
+            path: A path whose name says of which type they are.
+        """
         compressed = gzip.compress(content, _COMPRESSION_LEVEL, mtime=0)
         guessed = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         return cls(
@@ -112,7 +123,9 @@ def page_routes() -> APIRouter:
 @cache
 def _page_files() -> Mapping[str, StaticFile]:
     """Return the files of the page, which one process reads and compresses once."""
-    return read_folder(Path(str(files("chladni_gateway") / "web")))
+    folder = Path(str(files("chladni_gateway") / "web"))
+    page = add_preloads((folder / _PAGE).read_text(encoding="utf-8"), folder)
+    return {**read_folder(folder), _PAGE: StaticFile.of(page.encode(), folder / _PAGE)}
 
 
 def read_folder(folder: Path) -> Mapping[str, StaticFile]:

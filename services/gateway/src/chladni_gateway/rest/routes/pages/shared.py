@@ -9,6 +9,7 @@ import html
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from importlib.resources import files
+from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +28,7 @@ from chladni_gateway.domain.storage.image_store import (
 )
 from chladni_gateway.rest.forms.uploads import UploadForm
 from chladni_gateway.rest.middleware.sessions import is_secure, session_of
+from chladni_gateway.rest.routes.pages.preloads import add_preloads
 from chladni_gateway.rest.schemas import to_created_image
 
 if TYPE_CHECKING:
@@ -135,7 +137,8 @@ def _visitor_routes(application: Application) -> APIRouter:
     """Return the routes for everybody who has a link."""
     router = APIRouter()
     links = application.share_links
-    template = Template((files("chladni_gateway") / "web" / _PAGE_FILE).read_text(encoding="utf-8"))
+    folder = Path(str(files("chladni_gateway") / "web"))
+    template = Template(add_preloads((folder / _PAGE_FILE).read_text(encoding="utf-8"), folder))
 
     async def found(token: str) -> tuple[ShareLink, ImageRecord]:
         async with _known_link(links, token) as link:
