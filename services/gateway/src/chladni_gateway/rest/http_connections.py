@@ -8,6 +8,8 @@ What a body may take is the application's part, in `middleware.body_limit`.
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -24,10 +26,14 @@ if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
+BREAK_OFF_KEY: Final = "break_off"
+"""Key, in the state of a request's ASGI scope, of what breaks its answer off; other servers have none."""
 LINGER_SECONDS: Final = 5.0
 """Time for which the rest of a refused body is dropped, so that the client can read why."""
 _MIN_READ_BYTES: Final = 64 * 1024
 """What a client must read of an answer in each interval; a slow one may take as many as the answer needs."""
+_RESET_AT_CLOSE: Final = struct.pack("ii", 1, 0)
+"""Value of `SO_LINGER`: the client gets a reset in place of an end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +141,7 @@ class BoundedHttpProtocol(H11Protocol):
         table: ConnectionTable,
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+        super().__init__(config, server_state, app_state | {BREAK_OFF_KEY: self.break_off}, _loop)
         self._table = table
         self._limits = table.limits
         self._waiting: asyncio.TimerHandle | None = None  # for headers, or for the end of a refused body
@@ -156,6 +162,19 @@ class BoundedHttpProtocol(H11Protocol):
         """Close the connection at once, whatever it still had to send."""
         self._leave()
         self.transport.abort()
+
+    def break_off(self) -> None:
+        """Close the connection in the middle of an answer, so that no client takes it for a whole one.
+
+        An answer without a length that is not sent in chunks, as HTTP/1.0 has them, ends with the connection:
+        only a reset shows that it was cut.
+        """
+        if not self.is_idle:
+            self.cycle.disconnected = True  # Nothing more is sent, and that the answer has no end is meant.
+        connected = self.transport.get_extra_info("socket")
+        if connected is not None:
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
+        self.abort()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a place, or close the connection if there is none."""

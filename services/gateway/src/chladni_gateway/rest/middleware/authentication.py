@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse
 from chladni_contract.errors import ChladniError
 from chladni_gateway.access.principals import Scope
 from chladni_gateway.rest.errors import error_response
+from chladni_gateway.rest.http_connections import BREAK_OFF_KEY
 from chladni_gateway.rest.openapi import API, FIRST_API
 
 if TYPE_CHECKING:
@@ -128,13 +129,17 @@ class _Answer:
         await self._send(message)
 
     async def end(self, scope: AsgiScope, receive: Receive, error: ChladniError) -> None:
-        """End the connection: by the error if nothing was sent yet."""
+        """End the connection: by the error if nothing was sent yet, else in a way that shows the cut."""
         if self._has_ended:
             return
         if scope["type"] == "websocket":
             await self._send({"type": "websocket.close", "code": _POLICY_VIOLATION})
         elif self._has_begun:
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            # An end would make a whole answer of the part. A server that cannot break it off closes the
+            # connection, as this one returns without an end.
+            break_off = scope.get("state", {}).get(BREAK_OFF_KEY)
+            if break_off is not None:
+                break_off()
         else:
             await error_response(error)(scope, receive, self._send)
 
