@@ -344,7 +344,8 @@ class GatewaySettings(AccessSettings):
     max_film_bytes: int = Field(
         16 * 1024 * 1024 * 1024,
         ge=1024 * 1024,
-        description="Bytes of all films and their songs; a song with which there might be more is refused.",
+        description="Bytes of all films and their songs. Films that failed or were cancelled make room for "
+        "new ones; a song for which that is not enough is refused.",
     )
     max_films_per_session: int = Field(
         8, ge=1, le=10_000, description="Films of one session kept at most, each up to some 300 MB."

@@ -29,6 +29,7 @@ from chladni_gateway.film import encoding
 from chladni_gateway.film.analysis_file import read_analysis, write_analysis
 from chladni_gateway.film.compositing import Pixels, between, decode_key, seen_by
 from chladni_gateway.film.flashes import FlashLimiter
+from chladni_gateway.film.index import Progress, Report
 from chladni_gateway.film.keys import RECIPE, KeyRequest, KeySource, ServersOf
 from chladni_gateway.film.planning import (
     COVER_PIXELS,
@@ -38,7 +39,6 @@ from chladni_gateway.film.planning import (
     plan_loop,
     plan_visualizer,
 )
-from chladni_gateway.film.runner import Progress, Report
 from chladni_gateway.film.store import FilmFolder
 from chladni_gateway.models.catalog import ModelCatalog
 from chladni_gateway.models.requirements import ModelSelector

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 from uuid import UUID, uuid4
@@ -23,6 +23,7 @@ from chladni_contract.errors import (
 )
 from chladni_gateway.domain.films.options import FilmOptions, FilmPart
 from chladni_gateway.domain.films.record import FilmError, FilmRecord, FilmState, ended
+from chladni_gateway.film.index import Film, FilmIndex, Notes, Report, UnknownFilmError, learn
 from chladni_gateway.film.store import FilmFolder, FilmStore
 from chladni_runtime.background import repeating
 from chladni_runtime.execution.cancellation import run_in_thread
@@ -30,44 +31,12 @@ from chladni_runtime.execution.cancellation import run_in_thread
 _RETRY_AFTER_SECONDS: Final = 30.0
 _SWEEP_SECONDS: Final = 60.0
 _LOCK_SECONDS: Final = 15.0
+_LOOK_SECONDS: Final = 1.0
+"""Time after which the folder of a film is looked at, for what other gateways wrote there."""
+_STOP_LOOK_SECONDS: Final = 0.1
+_STOP_SECONDS: Final = 60.0
 
 _log = logging.getLogger(__name__)
-
-
-class Progress:
-    """How much of a film is done, and when the rest will be.
-
-    Attributes:
-        share: How much of the work is done, 0 to 1.
-        part: Part in progress; `None` before the first one.
-    """
-
-    def __init__(self) -> None:
-        self.share = 0.0
-        self.part: FilmPart | None = None
-        self._started_at = time.monotonic()
-        self._started_share: float | None = None
-
-    def begin_here(self) -> None:
-        """Leave what was done so far out of the estimate: it was made earlier."""
-        self._started_share = None
-
-    def move_to(self, share: float) -> None:
-        """Note how much is done."""
-        if self._started_share is None and share > 0:
-            self._started_share, self._started_at = share, time.monotonic()
-        self.share = min(1.0, max(self.share, share))
-
-    @property
-    def remaining_seconds(self) -> float | None:
-        """Time that the rest will take, by what was done since this gateway began; `None` while unknown."""
-        done = self.share - (self._started_share or 0.0)
-        if self._started_share is None or done < 0.01:
-            return None
-        return (time.monotonic() - self._started_at) * (1.0 - self.share) / done
-
-
-Report = Callable[[FilmRecord, Progress], None]
 
 
 class Maker(Protocol):
@@ -83,7 +52,7 @@ class FilmLimits:
     """How many films there may be.
 
     Attributes:
-        max_unfinished: Films of all owners that wait or are worked on.
+        max_unfinished: Films of all owners that wait or are worked on, at all gateways of one folder.
         max_per_owner: Films of one owner that are kept.
         retention_seconds: Time after its end for which a film is kept.
     """
@@ -91,40 +60,6 @@ class FilmLimits:
     max_unfinished: int = 16
     max_per_owner: int = 8
     retention_seconds: float = 86_400.0
-
-
-@dataclass(eq=False)
-class Film:
-    """A film, as far as this gateway knows.
-
-    Attributes:
-        record: What its folder keeps.
-        share: How much of the work is done, 0 to 1.
-        part: Part in progress; `None` before the first one.
-        remaining_seconds: Time that the rest will take; `None` while unknown.
-    """
-
-    record: FilmRecord
-    share: float = 0.0
-    part: FilmPart | None = None
-    remaining_seconds: float | None = None
-    has_changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def notify(self) -> None:
-        """Wake those who watch."""
-        self.has_changed.set()
-        self.has_changed = asyncio.Event()
-
-
-class UnknownFilmError(NotFoundError):
-    """The owner has no such film."""
-
-    def __init__(self, film_id: UUID) -> None:
-        super().__init__(
-            Reason.UNKNOWN_JOB,
-            f"No film has the identifier {film_id}, or it has been removed. Start it again.",
-            metadata={"job_id": str(film_id)},
-        )
 
 
 class FilmRunner:
@@ -140,25 +75,23 @@ class FilmRunner:
         self._store = store
         self._maker = maker
         self._limits = limits
-        self._films: dict[UUID, Film] = {}
+        self._index = FilmIndex(store)
         self._waiting: asyncio.Queue[UUID] = asyncio.Queue()
+        self._queued: set[UUID] = set()
         self._background = AsyncExitStack()
         self._working: asyncio.Task[None] | None = None
         self._current: tuple[UUID, asyncio.Task[None]] | None = None
 
     @property
     def unfinished_count(self) -> int:
-        """Films that wait or are worked on."""
-        return sum(not film.record.state.is_final for film in self._films.values())
+        """Films that wait or are worked on, as far as was last seen."""
+        return sum(not film.record.state.is_final for film in self._index)
 
     async def open(self) -> None:
         """Find the films that are kept, and go on with those that had not ended."""
         await asyncio.to_thread(self._store.remove_left_folders)
-        for record in await asyncio.to_thread(self._store.records):
-            film = self._films[record.film_id] = Film(record)
-            film.share = float(record.state is FilmState.COMPLETED)
-            if not record.state.is_final:
-                self._waiting.put_nowait(record.film_id)
+        await self._index.refresh()
+        self._queue_unfinished()
         await self._background.enter_async_context(repeating(self._sweep, interval_seconds=_SWEEP_SECONDS))
         self._working = asyncio.create_task(self._work())
 
@@ -185,8 +118,7 @@ class FilmRunner:
         Raises:
             QueueFullError: As `check_room`.
         """
-        owned = (film.record for film in self._films.values() if film.record.owner == owner)
-        if not (request_id or any(record.request_id for record in owned)):
+        if not (request_id or any(film.record.request_id for film in self._index.of_owner(owner))):
             self.check_room(owner)
 
     def check_room(self, owner: str) -> None:
@@ -195,7 +127,7 @@ class FilmRunner:
         Raises:
             QueueFullError: Too many are unfinished, or the owner has too many.
         """
-        owned = sum(film.record.owner == owner for film in self._films.values())
+        owned = len(self._index.of_owner(owner))
         for count, maximum in (
             (self.unfinished_count, self._limits.max_unfinished),
             (owned, self._limits.max_per_owner),
@@ -229,6 +161,7 @@ class FilmRunner:
             raise InvalidInputError(
                 Reason.EMPTY_AUDIO, "content is empty; send the bytes of a song.", field="content"
             )
+        await self._index.refresh()
         if request_id is not None and (found := self._by_request(owner, request_id)):
             record = found.record
             if (record.song_sha256, replace(record.options, seed=options.seed)) != (sha256, options):
@@ -249,11 +182,12 @@ class FilmRunner:
             display_name=display_name,
             request_id=request_id,
         )
-        film = self._films[record.film_id] = Film(record)
+        film = Film(record, is_here=True)
+        self._index.add(film)
         try:
             await run_in_thread(self._store.add, record, song)
         except BaseException as error:
-            self._films.pop(record.film_id, None)
+            self._index.remove(record.film_id)
             await run_in_thread(self._store.folder(record.film_id).remove)
             if isinstance(error, OSError):
                 raise UnavailableError(
@@ -261,24 +195,26 @@ class FilmRunner:
                     f"The server cannot keep the song: {error.strerror or error}. Try again later.",
                 ) from error
             raise
-        self._waiting.put_nowait(record.film_id)
+        film.is_here = False
+        self._queue(record.film_id)
         return film
 
-    def find(self, film_id: UUID, *, owner: str) -> Film:
-        """Return a film of an owner.
+    async def find(self, film_id: UUID, *, owner: str) -> Film:
+        """Return a film of an owner, as its folder says if another gateway works on it.
 
         Raises:
             UnknownFilmError: The owner has no such film.
         """
-        film = self._films.get(film_id)
+        await self._index.look(film_id)
+        film = self._index.get(film_id)
         if film is None or not owner or film.record.owner != owner:
             raise UnknownFilmError(film_id)
         return film
 
-    def list_owned(self, owner: str) -> list[Film]:
-        """Return the films of an owner, the newest first."""
-        owned = [film for film in self._films.values() if owner and film.record.owner == owner]
-        return sorted(owned, key=lambda film: film.record.created_at, reverse=True)
+    async def list_owned(self, owner: str) -> list[Film]:
+        """Return the films of an owner, likewise, the newest first."""
+        await self._index.refresh()
+        return self._index.of_owner(owner)
 
     async def watch(self, film: Film, *, interval_seconds: float = 1.0) -> AsyncGenerator[Film, None]:
         """Yield a film whenever it has got on, and a last time when it has ended."""
@@ -288,35 +224,42 @@ class FilmRunner:
             yield film
             if is_last:
                 return
-            await changed.wait()
+            while not changed.is_set():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_SECONDS):
+                        await changed.wait()
+                if not film.is_here:
+                    await self._index.look(film.record.film_id)
             if not film.record.state.is_final:
                 await asyncio.sleep(interval_seconds)
 
     async def cancel(self, film_id: UUID, *, owner: str) -> Film:
         """Stop a film, and return it once the work has stopped; one that has ended is left as it is."""
-        film = self.find(film_id, owner=owner)
+        film = await self.find(film_id, owner=owner)
         if film.record.state.is_final:
             return film
-        self._keep(film, ended(film.record, FilmState.CANCELLED))
-        if self._current is not None and self._current[0] == film_id:
+        if film.is_here and self._current is not None and self._current[0] == film_id:
             task = self._current[1]
+            self._index.keep(film, ended(film.record, FilmState.CANCELLED))
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+        else:
+            await self._stop(film)
         return film
 
     async def resume(self, film_id: UUID, *, owner: str) -> Film:
         """Go on with a film that was cancelled or has failed; others are left as they are."""
-        film = self.find(film_id, owner=owner)
+        film = await self.find(film_id, owner=owner)
         if film.record.state in {FilmState.CANCELLED, FilmState.FAILED}:
-            self._keep(film, replace(film.record, state=FilmState.QUEUED, ended_at=None, error=None))
-            self._waiting.put_nowait(film_id)
+            self._store.folder(film_id).forget_to_stop()
+            self._index.keep(film, replace(film.record, state=FilmState.QUEUED, ended_at=None, error=None))
+            self._queue(film_id)
         return film
 
     async def delete(self, film_id: UUID, *, owner: str) -> None:
         """Remove a film, stopping it first."""
-        film = await self.cancel(film_id, owner=owner)
-        self._films.pop(film_id, None)
-        film.notify()
+        await self.cancel(film_id, owner=owner)
+        self._index.remove(film_id)
         await asyncio.to_thread(self._store.folder(film_id).remove)
 
     def file(self, film: Film, part: FilmPart) -> Path:
@@ -333,10 +276,55 @@ class FilmRunner:
             )
         return self._store.folder(film.record.film_id).file(part)
 
+    async def _stop(self, film: Film) -> None:
+        """Stop a film on which nobody works, or another gateway.
+
+        Raises:
+            UnknownFilmError: It was removed meanwhile.
+            UnavailableError: The other gateway takes too long, or the disk fails.
+        """
+        film_id = film.record.film_id
+        folder = self._store.folder(film_id)
+        try:
+            folder.ask_to_stop()
+            async with asyncio.timeout(_STOP_SECONDS):
+                while not self._has_stopped(film, folder):  # noqa: ASYNC110 - it is another process that stops
+                    await asyncio.sleep(_STOP_LOOK_SECONDS)
+        except FileNotFoundError:
+            self._index.remove(film_id)
+            raise UnknownFilmError(film_id) from None
+        except (OSError, ValueError, TimeoutError) as error:
+            raise UnavailableError(
+                Reason.STORAGE_UNAVAILABLE,
+                "The film was asked to stop, and has not yet. Try again later.",
+            ) from error
+
+    def _has_stopped(self, film: Film, folder: FilmFolder) -> bool:
+        """Return whether nobody works on a film, and note then that it is cancelled if it had not ended."""
+        with folder.locked() as is_locked:
+            if is_locked:
+                learn(film, folder.read())
+                if not film.record.state.is_final:
+                    self._index.keep(film, ended(film.record, FilmState.CANCELLED))
+                folder.forget_to_stop()
+            return is_locked
+
+    def _queue(self, film_id: UUID) -> None:
+        if film_id not in self._queued:
+            self._queued.add(film_id)
+            self._waiting.put_nowait(film_id)
+
+    def _queue_unfinished(self) -> None:
+        """Queue the films of all gateways: whichever is free first locks one and makes it."""
+        for film in sorted(self._index, key=lambda film: film.record.created_at):
+            if not film.record.state.is_final and not film.is_here:
+                self._queue(film.record.film_id)
+
     async def _work(self) -> None:
         while True:
             film_id = await self._waiting.get()
-            film = self._films.get(film_id)
+            self._queued.discard(film_id)
+            film = self._index.get(film_id)
             if film is None or film.record.state.is_final:
                 continue
             task = asyncio.create_task(self._make(film))
@@ -348,79 +336,75 @@ class FilmRunner:
         folder = self._store.folder(film.record.film_id)
         try:
             with folder.locked() as is_locked:
-                if not is_locked:  # Another gateway works on it; look again later.
-                    await asyncio.sleep(_LOCK_SECONDS)
-                self._learn(film, await asyncio.to_thread(folder.read_record))
-                if is_locked and not film.record.state.is_final:
-                    self._keep(film, replace(film.record, state=FilmState.RUNNING))
-                    made = await self._maker.make(folder, film.record, lambda *found: _note(film, *found))
-                    await run_in_thread(folder.remove_working_files)
-                    film.share, film.remaining_seconds = 1.0, None
-                    self._end(film, ended(made, FilmState.COMPLETED))
-            if not film.record.state.is_final:
-                self._waiting.put_nowait(film.record.film_id)
-        except ChladniError as error:
-            _log.warning("a film failed", exc_info=error, extra={"film_id": str(film.record.film_id)})
-            self._end(film, ended(film.record, FilmState.FAILED, _to_film_error(error)))
-        except OSError as error:
-            _log.exception("a film failed", extra={"film_id": str(film.record.film_id)})
-            fault = FilmError(
-                Reason.STORAGE_UNAVAILABLE.value,
-                f"The server cannot keep the film: {error.strerror or 'its disk fails'}. Resume it later.",
-            )
-            self._end(film, ended(film.record, FilmState.FAILED, fault))
-        except Exception:  # noqa: BLE001 - whatever failed, the next film must not suffer for it
-            _log.exception("a film failed", extra={"film_id": str(film.record.film_id)})
-            fault = FilmError(Reason.INTERNAL.value, "The film failed unexpectedly.")
-            self._end(film, ended(film.record, FilmState.FAILED, fault))
+                if not is_locked:  # Another gateway works on it; look again later, and at the next one now.
+                    later = asyncio.get_running_loop().call_later
+                    later(_LOCK_SECONDS, self._queue, film.record.film_id)
+                    return
+                film.is_here = True
+                learn(film, await asyncio.to_thread(folder.read))
+                if not film.record.state.is_final:
+                    look = partial(self._look_for_stop, film, folder, asyncio.current_task())
+                    async with repeating(look, interval_seconds=_LOOK_SECONDS):
+                        await self._make_locked(film, folder)
+        except Exception as error:  # noqa: BLE001 - the folder cannot be used, but those of others may be
+            self._end(film, _failed(film.record, error))
+        finally:
+            film.is_here = False
+
+    async def _make_locked(self, film: Film, folder: FilmFolder) -> None:
+        """Make a film that nobody else works on, and keep how that ended."""
+        try:
+            self._index.keep(film, replace(film.record, state=FilmState.RUNNING))
+            made = await self._maker.make(folder, film.record, Notes(film, folder))
+            await run_in_thread(folder.remove_working_files)
+            film.share, film.remaining_seconds = 1.0, None
+            self._end(film, ended(made, FilmState.COMPLETED))
+        except Exception as error:  # noqa: BLE001 - whatever failed, the next film must not suffer for it
+            self._end(film, _failed(film.record, error))
+        finally:
+            folder.remove_partial_files()
+
+    async def _look_for_stop(self, film: Film, folder: FilmFolder, making: asyncio.Task[None] | None) -> None:
+        """Stop a film if another gateway was asked to stop or to remove it."""
+        must_stop = await asyncio.to_thread(folder.must_stop)
+        if must_stop and making is not None and not film.record.state.is_final:
+            self._index.keep(film, ended(film.record, FilmState.CANCELLED))
+            making.cancel()
 
     async def _sweep(self) -> None:
         oldest = datetime.now(UTC) - timedelta(seconds=self._limits.retention_seconds)
-        for film_id, film in list(self._films.items()):
+        await self._index.refresh()
+        for film in self._index:
+            if film.is_unkept:
+                self._index.keep(film, film.record)
             if film.record.ended_at is not None and film.record.ended_at < oldest:
-                self._films.pop(film_id, None)  # Its owner may have removed it meanwhile.
-                await asyncio.to_thread(self._store.folder(film_id).remove)
+                self._index.remove(film.record.film_id)  # Its owner may have removed it meanwhile.
+                await asyncio.to_thread(self._store.folder(film.record.film_id).remove)
+        self._queue_unfinished()
 
     def _by_request(self, owner: str, request_id: UUID) -> Film | None:
         return next(
-            (
-                film
-                for film in self._films.values()
-                if film.record.owner == owner and film.record.request_id == request_id
-            ),
-            None,
+            (film for film in self._index.of_owner(owner) if film.record.request_id == request_id), None
         )
-
-    def _learn(self, film: Film, record: FilmRecord) -> None:
-        """Take over what the folder says, which another gateway may have written."""
-        if film.record != record:
-            film.record = record
-            film.share = 1.0 if record.state is FilmState.COMPLETED else film.share
-            film.notify()
 
     def _end(self, film: Film, record: FilmRecord) -> None:
         """Keep how the work on a film ended, unless it was stopped meanwhile."""
         if not film.record.state.is_final:
-            self._keep(film, record)
-
-    def _keep(self, film: Film, record: FilmRecord) -> None:
-        film.record = record
-        try:
-            self._store.folder(record.film_id).write_record(record)
-        except FileNotFoundError:  # The film is being removed.
-            pass
-        except OSError:
-            _log.exception("the state of a film cannot be kept", extra={"film_id": str(record.film_id)})
-        film.notify()
+            self._index.keep(film, record)
 
 
-def _note(film: Film, record: FilmRecord, progress: Progress) -> None:
-    if film.record.state is FilmState.RUNNING:
-        film.record = replace(record, state=FilmState.RUNNING)
-    film.share, film.part = progress.share, progress.part
-    film.remaining_seconds = progress.remaining_seconds
-    film.notify()
-
-
-def _to_film_error(error: ChladniError) -> FilmError:
-    return FilmError(error.reason.value, error.message, dict(error.metadata))
+def _failed(record: FilmRecord, error: Exception) -> FilmRecord:
+    """Return the record of a film that an error ended."""
+    facts = {"film_id": str(record.film_id)}
+    if isinstance(error, ChladniError):
+        _log.warning("a film failed", exc_info=error, extra=facts)
+        fault = FilmError(error.reason.value, error.message, dict(error.metadata))
+    else:
+        _log.error("a film failed", exc_info=error, extra=facts)
+        fault = FilmError(Reason.INTERNAL.value, "The film failed unexpectedly.")
+    if isinstance(error, OSError):
+        fault = FilmError(
+            Reason.STORAGE_UNAVAILABLE.value,
+            f"The server cannot keep the film: {error.strerror or 'its disk fails'}. Resume it later.",
+        )
+    return ended(record, FilmState.FAILED, fault)

@@ -8,8 +8,8 @@ import json
 import pytest
 
 from chladni_gateway.domain.films.options import FilmPart
+from chladni_gateway.film.index import Progress
 from chladni_gateway.film.maker import FilmMaker
-from chladni_gateway.film.runner import Progress
 from chladni_gateway.rest.routes.films.bodies import LIST_EXAMPLE
 
 

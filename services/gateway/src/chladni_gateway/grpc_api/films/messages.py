@@ -15,7 +15,7 @@ from chladni_gateway.grpc_api.images import to_duration, to_timestamp
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chladni_gateway.film.runner import Film
+    from chladni_gateway.film.index import Film
 
 PARTS: Final = {
     FilmPart.VISUALIZER: film_pb2.FILM_PART_VISUALIZER,

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     import grpc
 
     from chladni_gateway.application import Application
-    from chladni_gateway.film.runner import Film, FilmRunner
+    from chladni_gateway.film.index import Film
+    from chladni_gateway.film.runner import FilmRunner
 
 _MAX_NAME_LENGTH: Final = 255
 _PART_BYTES: Final = 256 * 1024
@@ -87,20 +88,20 @@ class FilmServicer(film_grpc.FilmServiceServicer):
         self, request: film_pb2.GetFilmRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> film_pb2.GetFilmResponse:
         """Return a film of the caller."""
-        return film_pb2.GetFilmResponse(film=to_film_message(self._find(request.film_id, context)))
+        return film_pb2.GetFilmResponse(film=to_film_message(await self._find(request.film_id, context)))
 
     async def ListFilms(
         self, _request: film_pb2.ListFilmsRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> film_pb2.ListFilmsResponse:
         """List the caller's films, the newest first."""
-        films = self._runner.list_owned(session_of_call(context).owner)
+        films = await self._runner.list_owned(session_of_call(context).owner)
         return film_pb2.ListFilmsResponse(films=map(to_film_message, films))
 
     async def WatchFilm(
         self, request: film_pb2.WatchFilmRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[film_pb2.WatchFilmResponse]:
         """Yield a film of the caller as it gets on."""
-        watching = self._runner.watch(self._find(request.film_id, context))
+        watching = self._runner.watch(await self._find(request.film_id, context))
         following = with_heartbeats(watching, self._application.limits.heartbeat_seconds)
         async with aclosing(following) as films:
             async for film in films:
@@ -136,7 +137,7 @@ class FilmServicer(film_grpc.FilmServiceServicer):
         self, request: film_pb2.DownloadFilmRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[film_pb2.DownloadFilmResponse]:
         """Yield a file of a film of the caller in parts, at least one."""
-        film = self._find(request.film_id, context)
+        film = await self._find(request.film_id, context)
         part = _part_of(request.part)
         with at_stage(Stage.STORAGE):
             path = self._runner.file(film, part)
@@ -152,8 +153,8 @@ class FilmServicer(film_grpc.FilmServiceServicer):
                 if len(content) < _PART_BYTES:
                     return
 
-    def _find(self, film_id: str, context: grpc.aio.ServicerContext[Any, Any]) -> Film:
-        return self._runner.find(parse_film_id(film_id), owner=session_of_call(context).owner)
+    async def _find(self, film_id: str, context: grpc.aio.ServicerContext[Any, Any]) -> Film:
+        return await self._runner.find(parse_film_id(film_id), owner=session_of_call(context).owner)
 
 
 def parse_film_id(text: str) -> UUID:

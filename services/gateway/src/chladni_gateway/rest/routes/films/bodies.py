@@ -24,7 +24,8 @@ from chladni_gateway.domain.films.options import (
 )
 from chladni_gateway.domain.films.record import FilmState
 from chladni_gateway.domain.films.song import MAX_SONG_SECONDS
-from chladni_gateway.film.runner import Film, FilmLimits
+from chladni_gateway.film.index import Film
+from chladni_gateway.film.runner import FilmLimits
 from chladni_gateway.rest.errors import error_detail
 from chladni_gateway.rest.forms.fields import Number, WholeNumber
 from chladni_gateway.rest.forms.uploads import UploadForm

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from chladni_gateway.application import Application
-    from chladni_gateway.film.runner import Film, FilmRunner
+    from chladni_gateway.film.index import Film
+    from chladni_gateway.film.runner import FilmRunner
     from chladni_gateway.rest.forms.uploads import UploadReader
 
 FILMS_PATH: Final = f"{API}/films"
@@ -75,8 +76,8 @@ def film_routes(
     """
     router = APIRouter()
 
-    def find(film_id: str, request: Request) -> Film:
-        return application.film_runner.find(_parse(film_id), owner=session_of(request).owner)
+    async def find(film_id: str, request: Request) -> Film:
+        return await application.film_runner.find(_parse(film_id), owner=session_of(request).owner)
 
     @router.post(
         FILMS_PATH,
@@ -129,7 +130,7 @@ def film_routes(
     async def films(request: Request, response: Response) -> FilmList:
         """List the films of this session, the newest first, and the limits of films."""
         response.headers.update(_NO_STORE)
-        owned = application.film_runner.list_owned(session_of(request).owner)
+        owned = await application.film_runner.list_owned(session_of(request).owner)
         return FilmList(
             films=[to_film_body(film) for film in owned],
             limits=to_film_limits(
@@ -146,7 +147,7 @@ def film_routes(
     async def film(film_id: FilmId, request: Request, response: Response) -> FilmBody:
         """Return the state of a film of this session."""
         response.headers.update(_NO_STORE)
-        return to_film_body(find(film_id, request))
+        return to_film_body(await find(film_id, request))
 
     @router.get(
         f"{FILMS_PATH}/{{film_id}}/events",
@@ -160,7 +161,7 @@ def film_routes(
         },
     )
     async def events(film_id: FilmId, request: Request) -> Response:
-        watched = application.film_runner.watch(find(film_id, request))
+        watched = application.film_runner.watch(await find(film_id, request))
         return EventStreamResponse(_server_events(watched))
 
     @router.post(
@@ -212,7 +213,7 @@ def film_routes(
     )
     async def download(film_id: FilmId, part: PartName, request: Request) -> Response:
         """Return a file of a film of this session, or the part of it that a header Range asks for."""
-        found, chosen = find(film_id, request), _part_of(part)
+        found, chosen = await find(film_id, request), _part_of(part)
         path = application.film_runner.file(found, chosen)
         return FileResponse(
             path,
