@@ -59,7 +59,7 @@ from chladni_gateway.grpc_api.prompt_servicer import PromptServicer
 from chladni_gateway.grpc_api.server_servicer import ServerServicer
 from chladni_gateway.limits import connection_limits_of, http_tls_of, job_limits_of, limits_of
 from chladni_gateway.metrics import CreationMetrics, HttpMetrics, WebhookMetrics, observe_counts
-from chladni_gateway.offered_recipes import make_recipes
+from chladni_gateway.offered_recipes import live_server_choice, make_recipes
 from chladni_gateway.recipes.music_description import ClipDescriber
 from chladni_gateway.rest.app import create_app
 from chladni_gateway.rest.middleware.origins import AllowedHosts
@@ -243,9 +243,10 @@ async def open_gateway(
         stack.push_async_callback(prompts.close)
         anomaly = AnomalyClient(settings.similarity_target, security=security)
         stack.push_async_callback(anomaly.close)
-        live_generation = ImageGenerationClient(settings.image_generation_target, security=security)
-        stack.push_async_callback(live_generation.close)
-        live_images = LiveImageClient(audio_features, live_generation)
+        live_servers = open_generators(settings, stack, security=security)
+        live_images = LiveImageClient(
+            audio_features, live_server_choice(settings, audio_features, live_servers)
+        )
         removed = RemovedImages(similarity)
         store = await open_image_store(settings, on_removed=removed.note)
         job_store = await open_job_store(settings)
@@ -338,16 +339,10 @@ def build_application(
     security: ChannelSecurity,
 ) -> Application:
     """Return the application, whose connections the exit stack closes."""
-    image_generation = ImageGenerationClient(settings.image_generation_target, security=security)
-    further = [
-        ImageGenerationClient(target, name=f"image-generation-{number}", security=security)
-        for number, target in enumerate(settings.further_image_generation_targets, start=2)
-    ]
-    clients = (audio_features, image_generation, similarity)
-    for server in (image_generation, *further):
-        stack.push_async_callback(server.close)
+    generators = open_generators(settings, stack, security=security)
+    clients = (audio_features, generators[0], similarity)
     describer = ClipDescriber(music, audio_features)
-    recipes = make_recipes(settings, audio_features, [image_generation, *further], describer, prompts)
+    recipes = make_recipes(settings, audio_features, generators, describer, prompts)
     metrics = CreationMetrics(registry)
 
     def creator(max_concurrent: int) -> ImageCreator:
@@ -409,13 +404,25 @@ def build_application(
         recipes=recipes,
         tokens=SessionTokens(_session_key(settings)),
         health_checker=HealthChecker(
-            clients, further=further, timeout_seconds=settings.health_timeout_seconds
+            clients, further=generators[1:], timeout_seconds=settings.health_timeout_seconds
         ),
         limits=limits_of(settings),
-        films=make_film_runner(
-            settings, audio_features, [image_generation, *further], stack, security=security
-        ),
+        films=make_film_runner(settings, audio_features, generators, stack, security=security),
     )
+
+
+def open_generators(
+    settings: GatewaySettings, stack: AsyncExitStack, *, security: ChannelSecurity
+) -> list[ImageGenerationClient]:
+    """Return connections to image generation, the main server first; the exit stack closes them."""
+    main = ImageGenerationClient(settings.image_generation_target, security=security)
+    further = [
+        ImageGenerationClient(target, name=f"image-generation-{number}", security=security)
+        for number, target in enumerate(settings.further_image_generation_targets, start=2)
+    ]
+    for server in (main, *further):
+        stack.push_async_callback(server.close)
+    return [main, *further]
 
 
 def _session_key(settings: GatewaySettings) -> str:

@@ -105,8 +105,19 @@ async def silence():
     yield bytes(2)
 
 
+def choosing(server, seen=None):
+    """Chooses a server, and keeps what it was asked for."""
+
+    async def choose(name, _deadline):
+        if seen is not None:
+            seen.append(name)
+        return "chosen", server
+
+    return choose
+
+
 def forwarded_with(audio_features, *, frames=None, **pcm):
-    return LiveImageClient(audio_features, BusyImageGeneration()).forward(
+    return LiveImageClient(audio_features, choosing(BusyImageGeneration())).forward(
         audio_pb2.PcmConfig(sample_rate_hz=16000, encoding=media_pb2.PCM_ENCODING_INT16, **pcm),
         frames or moving_pb2.FrameOptions(),
         silence(),
@@ -148,3 +159,78 @@ async def test_there_is_news_for_each_frame(rate, updates):
     interval = config.segments.update_interval.ToNanoseconds() if updates else None
     assert config.segments.HasField("update_interval") == (updates is not None)
     assert interval == (round(0.25e9 / updates) if updates else None)
+
+
+class Singing:
+    """Finds as many segments as a test puts into its queue."""
+
+    def __init__(self):
+        self.segments = asyncio.Queue()
+
+    async def forward_stream(self, _requests, _deadline):
+        while (segment := await self.segments.get()) is not None:
+            yield audio_pb2.StreamFeaturesResponse(segment=segment)
+
+
+class Drawing:
+    """Draws a frame of each segment, and keeps what it got."""
+
+    def __init__(self):
+        self.model = None
+        self.got = []
+
+    async def forward_frames(self, requests, _deadline, *, caller):
+        self.model = (await anext(requests)).config.frames.model
+        yield ready()
+        async for request in requests:
+            self.got.append((request.segment.number, request.segment.level))
+            yield frame(len(self.got) - 1)
+
+
+async def settled():
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def segment(number, level=0.0):
+    return moving_pb2.CourseSegment(number=number, level=level)
+
+
+async def test_nothing_is_drawn_for_a_caller_who_does_not_read():
+    singing, drawing, asked = Singing(), Drawing(), []
+    responses = LiveImageClient(singing, choosing(drawing, asked)).forward(
+        audio_pb2.PcmConfig(sample_rate_hz=16000, encoding=media_pb2.PCM_ENCODING_INT16),
+        moving_pb2.FrameOptions(model="wished"),
+        silence(),
+        Deadline.after(60),
+        caller="someone",
+    )
+    assert (await anext(responses)).HasField("ready")
+    assert (asked, drawing.model) == (["wished"], "chosen")
+    singing.segments.put_nowait(segment(0))
+    assert (await anext(responses)).frame.index == 0
+    for one in (segment(1), segment(2, 0.25), segment(2, 0.5), segment(3)):
+        singing.segments.put_nowait(one)
+        await settled()
+    assert drawing.got == [(0, 0.0), (1, 0.0)]
+    assert (await anext(responses)).frame.index == 1
+    await settled()
+    assert drawing.got[2:] == [(2, 0.5), (3, 0.0)], "none is left out, and the newest of each is sent"
+    singing.segments.put_nowait(segment(4))
+    singing.segments.put_nowait(None)
+    rest = [response.frame.index async for response in responses]
+    assert (rest, drawing.got[4:]) == ([3, 4], [(4, 0.0)])
+
+
+async def test_what_is_kept_for_a_caller_who_does_not_read_is_bounded(monkeypatch):
+    monkeypatch.setattr("chladni_gateway.backends.live_images._MAX_HELD_SEGMENTS", 3)
+    singing, drawing = Singing(), Drawing()
+    responses = LiveImageClient(singing, choosing(drawing)).forward(
+        audio_pb2.PcmConfig(), moving_pb2.FrameOptions(), silence(), Deadline.after(60), caller="someone"
+    )
+    await anext(responses)
+    for number in range(6):
+        singing.segments.put_nowait(segment(number))
+        await settled()
+    assert [number for number, _ in drawing.got] == [0, 1, 2, 3]
+    await responses.aclose()

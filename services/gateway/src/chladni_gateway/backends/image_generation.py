@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from chladni.image.v1 import image_generation_service_pb2 as image_pb2
 from chladni.image.v1 import image_generation_service_pb2_grpc as image_grpc
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from chladni_gateway.domain.ports import ImageGenerator
     from chladni_gateway.models.catalog import ModelListing
     from chladni_runtime.execution.deadlines import Deadline
+
+ServerT = TypeVar("ServerT", bound="ImageGenerator")
 
 _SERVICE: Final = image_pb2.DESCRIPTOR.services_by_name["ImageGenerationService"]
 
@@ -100,7 +102,7 @@ class ImageGenerationClient(BackendClient["image_grpc.ImageGenerationServiceAsyn
         return to_model_summaries(response)
 
 
-class ImageGenerationPool:
+class ImageGenerationPool(Generic[ServerT]):
     """Gives every request to a server that has its model, so that each model may live on a node of its own.
 
     Args:
@@ -108,7 +110,7 @@ class ImageGenerationPool:
             is known to have.
     """
 
-    def __init__(self, servers: Sequence[tuple[ImageGenerator, ModelListing]]) -> None:
+    def __init__(self, servers: Sequence[tuple[ServerT, ModelListing]]) -> None:
         self._servers = tuple(servers)
 
     def generate(
@@ -119,18 +121,18 @@ class ImageGenerationPool:
         Raises:
             ChladniError: The server refused or failed.
         """
-        return self._server_of(generation.model).generate(generation, deadline)
+        return self.server_of(generation.model).generate(generation, deadline)
 
-    def servers_of(self, name: str) -> list[ImageGenerator]:
+    def servers_of(self, name: str) -> list[ServerT]:
         """Return all servers that have a model ready; or else the one that a request for it would go to."""
         ready = [
             server
             for server, listing in self._servers
             if any(model.name == name and model.is_ready for model in listing.last_known)
         ]
-        return ready or [self._server_of(name)]
+        return ready or [self.server_of(name)]
 
-    def _server_of(self, name: str) -> ImageGenerator:
+    def server_of(self, name: str) -> ServerT:
         """Return the server that has a model ready; or else one that has it at all."""
         having = [
             (not model.is_ready, number, server)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.generation.v1 import moving_pb2
@@ -16,18 +16,32 @@ from chladni_gateway.domain.live import MAX_LIVE_FRAME_RATE, LiveImage, LiveImag
 from chladni_gateway.domain.stages import Stage, at_stage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
     from chladni_gateway.backends.audio_features import AudioFeaturesClient
-    from chladni_gateway.backends.image_generation import ImageGenerationClient
     from chladni_gateway.domain.live import LiveImageEvent, LiveImageRequest
     from chladni_runtime.execution.deadlines import Deadline
+
+    ChooseServer = Callable[[str, Deadline], Awaitable[tuple[str, "FrameSource"]]]
+    """Returns the model to use, and a server that has it, for the name that a caller gives, or none."""
 
 _NANOSECONDS: Final = 1e9
 _SEGMENT_SECONDS: Final = 0.25
 _USUAL_FRAME_RATE: Final = 12.0
+_MAX_HELD_SEGMENTS: Final = 64
+"""Segments that are kept for a caller who does not read; more are handed on, for an image that may be old."""
 
 FrameResponse = image_pb2.StreamImagesResponse
+
+
+class FrameSource(Protocol):
+    """A server that draws frames."""
+
+    def forward_frames(
+        self, requests: AsyncIterator[image_pb2.StreamImagesRequest], deadline: Deadline, *, caller: str
+    ) -> AsyncGenerator[FrameResponse, None]:
+        """Yield the answers to the segments of live audio; closing the generator cancels the call."""
+        ...
 
 
 class LiveImageClient:
@@ -35,12 +49,12 @@ class LiveImageClient:
 
     Args:
         audio_features: Traces the course of the audio.
-        image_generation: Draws frames of it.
+        choose: Chooses the server that draws frames of it.
     """
 
-    def __init__(self, audio_features: AudioFeaturesClient, image_generation: ImageGenerationClient) -> None:
+    def __init__(self, audio_features: AudioFeaturesClient, choose: ChooseServer) -> None:
         self._audio_features = audio_features
-        self._image_generation = image_generation
+        self._choose = choose
 
     async def stream(
         self, wanted: LiveImageRequest, chunks: AsyncIterator[bytes], deadline: Deadline
@@ -98,6 +112,8 @@ class LiveImageClient:
     ) -> AsyncGenerator[FrameResponse, None]:
         """Yield image-generation's responses; of frames that wait for the caller, the newest one.
 
+        While one waits, no further ones are asked for, so that none are drawn that nobody sees.
+
         Args:
             pcm: What the chunks are.
             frames: How frames are made.
@@ -108,14 +124,19 @@ class LiveImageClient:
         Raises:
             ChladniError: A service refused or failed.
         """
+        with at_stage(Stage.IMAGE_GENERATION):
+            model, server = await self._choose(frames.model, deadline)
+        chosen = moving_pb2.FrameOptions()
+        chosen.CopyFrom(frames)
+        chosen.model = model
         newest = _NewestResponse()
         rate = frames.max_frame_rate if frames.HasField("max_frame_rate") else _USUAL_FRAME_RATE
         course = _Course(self._audio_features, _tracing(pcm, rate), chunks, deadline)
-        requests = _frame_requests(frames, course)
+        requests = _frame_requests(chosen, course, newest)
 
         async def collect() -> None:
             with at_stage(Stage.IMAGE_GENERATION):
-                responses = self._image_generation.forward_frames(requests, deadline, caller=caller)
+                responses = server.forward_frames(requests, deadline, caller=caller)
                 async with aclosing(responses):
                     async for response in responses:
                         newest.put(response)
@@ -139,6 +160,9 @@ class _NewestResponse:
     """The response that a slow caller gets next: never older than it must be, and never more than one.
 
     The first one, that the frames are going to come, is kept; a sign of life gives way to a frame.
+
+    Attributes:
+        on_room: Called when no frame waits any more.
     """
 
     def __init__(self) -> None:
@@ -147,6 +171,12 @@ class _NewestResponse:
         self._skipped = 0
         self._has_ended = False
         self._news = asyncio.Event()
+        self.on_room: Callable[[], None] = lambda: None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether no frame waits for the caller."""
+        return self._waiting is None or not self._waiting.HasField("frame")
 
     def put(self, response: FrameResponse) -> None:
         """Take a response in place of the one that waits."""
@@ -173,6 +203,7 @@ class _NewestResponse:
                 return response
             if self._waiting is not None:
                 response, self._waiting = self._waiting, None
+                self.on_room()
                 return response
             if self._has_ended:
                 return None
@@ -250,10 +281,55 @@ def _check_traces_course(response: audio_pb2.StreamFeaturesResponse) -> None:
         )
 
 
+class _HeldSegments:
+    """The segments that image generation has not got yet.
+
+    They are held back while a frame waits for the caller. None is left out, as a segment that never came
+    would be silence: of one that was heard in parts, its newest part is kept.
+    """
+
+    def __init__(self, newest: _NewestResponse) -> None:
+        self._newest = newest
+        self._segments: dict[int, moving_pb2.CourseSegment] = {}
+        self._has_ended = False
+        self._news = asyncio.Event()
+        newest.on_room = self._news.set
+
+    async def fill(self, segments: AsyncGenerator[moving_pb2.CourseSegment, None]) -> None:
+        """Take segments as they are heard."""
+        try:
+            async with aclosing(segments):
+                async for segment in segments:
+                    self._segments[segment.number] = segment
+                    self._news.set()
+        finally:
+            self._has_ended = True
+            self._news.set()
+
+    async def take(self) -> list[moving_pb2.CourseSegment]:
+        """Wait for segments that are due, and return them; return none after the last ones."""
+        while not (self._has_ended or self._is_due):
+            self._news.clear()
+            await self._news.wait()
+        taken, self._segments = list(self._segments.values()), {}
+        return taken
+
+    @property
+    def _is_due(self) -> bool:
+        is_wanted = bool(self._segments) and self._newest.has_room
+        return is_wanted or len(self._segments) >= _MAX_HELD_SEGMENTS
+
+
 async def _frame_requests(
-    frames: moving_pb2.FrameOptions, course: _Course
+    frames: moving_pb2.FrameOptions, course: _Course, newest: _NewestResponse
 ) -> AsyncGenerator[image_pb2.StreamImagesRequest, None]:
     yield image_pb2.StreamImagesRequest(config=image_pb2.MovingConfig(frames=frames))
-    async with aclosing(course.segments()) as segments:
-        async for segment in segments:
-            yield image_pb2.StreamImagesRequest(segment=segment)
+    held = _HeldSegments(newest)
+    filling = asyncio.create_task(held.fill(course.segments()))
+    try:
+        while segments := await held.take():
+            for segment in segments:
+                yield image_pb2.StreamImagesRequest(segment=segment)
+    finally:
+        filling.cancel()
+        await asyncio.gather(filling, return_exceptions=True)
