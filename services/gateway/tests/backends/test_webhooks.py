@@ -79,6 +79,39 @@ async def test_a_receiver_with_tls_must_be_who_it_says():
         assert len(seen) == 1
 
 
+async def test_addresses_are_tried_in_order_until_one_can_be_reached():
+    async with receiver(b"HTTP/1.1 204 No Content\r\n\r\n") as (port, seen):
+        client = client_for("host", addresses=("127.9.9.1", "127.9.9.2", "127.0.0.1"))
+        assert await client.post(f"http://host:{port}", HEADERS, b"once") == 204
+        assert [body for _, body in seen] == [b"once"]
+        with pytest.raises(UnreachableReceiverError, match=r"127\.9\.9\.2"):
+            await client_for("host", addresses=("127.9.9.1", "127.9.9.2")).post(
+                f"http://host:{port}", HEADERS, b""
+            )
+
+
+async def test_an_address_that_does_not_answer_leaves_time_to_the_next_one(monkeypatch):
+    connect = asyncio.open_connection
+
+    async def slow(address, *args, **options):
+        if address == "127.9.9.1":
+            await asyncio.Event().wait()
+        return await connect(address, *args, **options)
+
+    monkeypatch.setattr(asyncio, "open_connection", slow)
+    async with receiver(b"HTTP/1.1 200 OK\r\n\r\n") as (port, _):
+        client = client_for("host", addresses=("127.9.9.1", "127.0.0.1"), timeout_seconds=0.4)
+        assert await client.post(f"http://host:{port}", HEADERS, b"") == 200
+
+
+async def test_a_request_that_was_sent_is_not_sent_to_another_address():
+    async with receiver(b"") as (port, seen):
+        client = client_for("host", addresses=("127.0.0.1", "127.0.0.1"))
+        with pytest.raises(UnreachableReceiverError):
+            await client.post(f"http://host:{port}", HEADERS, b"once")
+        assert len(seen) == 1
+
+
 @pytest.mark.parametrize("addresses", [("127.0.0.1",), ("1.1.1.1", "10.0.0.1"), ("fe80::1%eth0",)])
 async def test_a_name_that_leads_to_a_private_address_is_not_called(addresses):
     async with receiver(b"HTTP/1.1 200 OK\r\n\r\n") as (port, seen):

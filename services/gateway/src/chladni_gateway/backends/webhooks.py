@@ -19,6 +19,8 @@ _SECONDS: Final = 15.0
 _MAX_HEADER_BYTES: Final = 16 * 1024
 _READ_BYTES: Final = 4096
 _MAX_RESOLVERS: Final = 8
+_MAX_ADDRESSES: Final = 8
+"""Addresses of a name that are tried at most, the first ones."""
 _PORTS: Final = {"https": 443, "http": 80}
 _EMBEDDING: Final = tuple(map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")))
 """Ways to write an IPv4 address, which may be private, as an IPv6 address that looks public."""
@@ -82,15 +84,7 @@ class WebhookClient:
         )
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                address = await self._allowed_address(host, port)
-                # To the address that was checked: the name may lead elsewhere a moment later.
-                reader, writer = await asyncio.open_connection(
-                    address,
-                    port,
-                    limit=_MAX_HEADER_BYTES,
-                    ssl=self._tls if parts.scheme == "https" else None,
-                    server_hostname=host if parts.scheme == "https" else None,
-                )
+                reader, writer = await self._connect(host, port, is_secure=parts.scheme == "https")
                 try:
                     return await _exchange(reader, writer, request, body)
                 finally:
@@ -99,7 +93,39 @@ class WebhookClient:
             # ValueError is what some names are to the resolver and to TLS, such as `a..b`.
             raise UnreachableReceiverError(f"{type(error).__name__}: {error}") from error
 
-    async def _allowed_address(self, host: str, port: int) -> str:
+    async def _connect(
+        self, host: str, port: int, *, is_secure: bool
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to the first address of a name that can be reached.
+
+        Each has an equal share of the time that is left, so that one that does not answer leaves some to the
+        others. Only connecting is tried again: nothing of a request was sent then.
+
+        Raises:
+            ForbiddenAddressError: One is not public, and must be.
+            UnreachableReceiverError: The name has no address.
+            OSError: None can be reached.
+        """
+        ends_at = asyncio.get_running_loop().time() + self._timeout_seconds
+        # To the addresses that were checked: the name may lead elsewhere a moment later.
+        addresses = await self._allowed_addresses(host, port)
+        failure = OSError(f"{host} cannot be reached")
+        for number, address in enumerate(addresses):
+            remaining_seconds = ends_at - asyncio.get_running_loop().time()
+            try:
+                async with asyncio.timeout(remaining_seconds / (len(addresses) - number)):
+                    return await asyncio.open_connection(
+                        address,
+                        port,
+                        limit=_MAX_HEADER_BYTES,
+                        ssl=self._tls if is_secure else None,
+                        server_hostname=host if is_secure else None,
+                    )
+            except OSError as error:  # TimeoutError and those of TLS are such, too.
+                failure = error
+        raise failure
+
+    async def _allowed_addresses(self, host: str, port: int) -> Sequence[str]:
         addresses = await self._resolve(host, port)
         if not self._may_be_private(host):
             for address in addresses:
@@ -107,7 +133,7 @@ class WebhookClient:
                     raise ForbiddenAddressError(f"{host} leads to an address that is not public")
         if not addresses:
             raise UnreachableReceiverError(f"{host} has no address")
-        return addresses[0]
+        return addresses[:_MAX_ADDRESSES]
 
     async def _addresses_of(self, host: str, port: int) -> Sequence[str]:
         resolve = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
