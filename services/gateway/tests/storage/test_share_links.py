@@ -7,6 +7,9 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+import pytest
+
+from chladni_contract.errors import InvalidInputError, Reason
 from chladni_gateway.domain.storage.image_store import unknown_image
 from chladni_gateway.storage.share_links import ShareLinks
 from chladni_runtime.files import write_temporary
@@ -70,6 +73,16 @@ async def test_who_would_have_the_most_with_a_new_clip_makes_room_for_it(tmp_pat
         await links.add_audio(link, size * b"c", "audio/wav")
     kept = [await links.find(link.token) for link in made]
     assert [bool(link.audio_media_type) for link in kept] == [True, False, True]
+
+
+async def test_a_clip_larger_than_all_may_be_is_refused_and_takes_nothing_from_others(tmp_path):
+    links = ShareLinks(tmp_path, max_links=99, max_bytes=100, now=Clock())
+    made = [await links.make(uuid.uuid4(), owner=owner) for owner in ("other", "greedy")]
+    kept = [await links.add_audio(link, 40 * b"c", "audio/wav") for link in made]
+    with pytest.raises(InvalidInputError, match="101 bytes") as caught:
+        await links.add_audio(kept[1], 101 * b"d", "audio/wav")
+    assert caught.value.reason is Reason.FILE_TOO_LARGE
+    assert [await links.audio(await links.find(link.token)) for link in made] == 2 * [40 * b"c"]
 
 
 async def test_a_token_is_never_part_of_a_path(tmp_path):

@@ -26,7 +26,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from chladni_contract.errors import ChladniError, NotFoundError
+from chladni_contract.errors import ChladniError, InvalidInputError, NotFoundError, Reason
 from chladni_runtime.background import repeating
 from chladni_runtime.files import remove_abandoned, write_whole
 
@@ -97,7 +97,18 @@ class ShareLinks:
         """Keep a clip with a link, in place of the one before; return the link as it is then.
 
         If the link was withdrawn meanwhile, keep nothing and return `None`.
+
+        Raises:
+            InvalidInputError: The clip alone is larger than all clips may be; nothing makes room for it.
         """
+        if len(content) > self._max_bytes:
+            raise InvalidInputError(
+                Reason.FILE_TOO_LARGE,
+                f"The clip has {len(content)} bytes, those of all links together may have {self._max_bytes}. "
+                "Share the link without it, or with a shorter one.",
+                field="file",
+                metadata={"size_bytes": len(content), "max_bytes": self._max_bytes},
+            )
         return await asyncio.to_thread(self._add_audio, link, content, media_type)
 
     async def audio(self, link: ShareLink) -> bytes | None:
