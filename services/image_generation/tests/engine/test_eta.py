@@ -47,7 +47,7 @@ def durations(clock):
     """A model that does ten rows a second and decodes an image in half a second."""
     durations = DurationEstimator(clock)
     durations.observe_denoising(1.0, work=10)
-    durations.observe_decoding(0.5)
+    durations.observe_decoding(0.5, images=1)
     return durations
 
 
@@ -121,7 +121,16 @@ def test_other_groups_take_calls_of_their_own(tracked_for, durations):
     order = [tracked_for(sizes, steps=10, group=large), tracked_for(sizes, steps=10)]
     eta = EtaEstimator(order, durations, sizes)
     assert sizes.rows_per_call(large) == 1
-    assert eta.seconds_in_line(order[1]) == pytest.approx(4.0 + 4.0 + 2 * 0.5)
+    assert eta.seconds_in_line(order[1]) == pytest.approx(4.0 + 4.0 + 4 * 0.5 + 0.5)
+
+
+def test_larger_images_take_as_much_longer_to_decode(tracked_for, durations, clock):
+    sizes = BatchSizes(1, NATIVE)
+    large = tracked_for(sizes, steps=10, group=BatchGroup((4, 16, 16), 1, reproducible=True))
+    assert EtaEstimator([large], durations, sizes).seconds_alone(large) == pytest.approx(4.0 + 4 * 0.5)
+    measured_by_large_ones = DurationEstimator(clock)
+    measured_by_large_ones.observe_decoding(4.0, images=2 * large.native_images)
+    assert measured_by_large_ones.seconds_for(0, images=1) == pytest.approx(0.5)
 
 
 def test_a_deadline_is_refused_by_cause(tracked_for, durations):

@@ -260,7 +260,7 @@ def test_what_remains_is_told_by_group(tracked_of):
 def test_each_stage_is_expected_to_take_what_its_network_takes(tracked_of):
     sizes, durations = BatchSizes(1, NATIVE), DurationEstimator()
     durations.observe_denoising(1.0, work=10)
-    durations.observe_decoding(0.5)
+    durations.observe_decoding(0.5, images=1)
     tracked = [tracked_of(sizes), tracked_of(sizes)]
     eta = EtaEstimator(tracked, durations, sizes)
     assert eta.seconds_alone(tracked[0]) == pytest.approx(1.0 + 0.5)

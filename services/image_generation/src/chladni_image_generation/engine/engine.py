@@ -395,7 +395,8 @@ class Engine:
         loop = asyncio.get_running_loop()
         outcomes = await loop.run_in_executor(self._compute_thread, self._executor.decode, executions)
         now = self._clock()
-        self._durations.observe_decoding((now - started_at) / len(executions))
+        images = sum(tracked.native_images for tracked in denoised)
+        self._durations.observe_decoding(now - started_at, images=images)
         for tracked, outcome in zip(denoised, outcomes, strict=True):
             tracked.note_decoding(started_at, now)
             if tracked.decoding_work:

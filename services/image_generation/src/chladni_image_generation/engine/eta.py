@@ -75,7 +75,7 @@ class DurationEstimator:
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
         self._seconds_per_work: dict[str, RecentMedian] = {}
-        self._decode_seconds = RecentMedian(clock)
+        self._seconds_per_image = RecentMedian(clock)
 
     def observe_denoising(self, seconds: float, work: float, *, network: str = "") -> None:
         """Add the time of a call of a denoiser.
@@ -88,23 +88,28 @@ class DurationEstimator:
         measured = self._seconds_per_work.setdefault(network, RecentMedian(self._clock))
         measured.observe(seconds / work, seconds=seconds)
 
-    def observe_decoding(self, seconds: float) -> None:
-        """Add the time of decoding one image."""
-        self._decode_seconds.observe(seconds, seconds=seconds)
+    def observe_decoding(self, seconds: float, images: float) -> None:
+        """Add the time of a call of the decoder.
 
-    def seconds_for(self, work: float, images: int, *, network: str = "") -> float:
+        Args:
+            seconds: Its time.
+            images: What it decoded, in images of the native size: larger ones take as much longer.
+        """
+        self._seconds_per_image.observe(seconds / images, seconds=seconds)
+
+    def seconds_for(self, work: float, images: float, *, network: str = "") -> float:
         """Return the time of denoising so much work and finishing so many images.
 
         A network that was not measured yet is taken to be as fast as the model's first one.
 
         Args:
             work: Work of one network.
-            images: Images to decode.
+            images: What is to be decoded, in images of the native size.
             network: Name of the network.
         """
         measured = self._seconds_per_work.get(network) or self._seconds_per_work.get("")
         denoising_seconds = work * measured.value if measured else 0.0
-        return denoising_seconds + images * self._decode_seconds.value
+        return denoising_seconds + images * self._seconds_per_image.value
 
 
 class QueueDelays:
@@ -162,7 +167,7 @@ class EtaEstimator:
 
     def seconds_alone(self, tracked: TrackedRequest) -> float:
         """Return the time of a request that has the model for itself; 0 while nothing was measured."""
-        return self._seconds_for(self._work_alone(tracked), images=1)
+        return self._seconds_for(self._work_alone(tracked), images=tracked.native_images)
 
     def seconds_in_line(self, tracked: TrackedRequest) -> float:
         """Return the time until a request of `order` is done; 0 while nothing was measured."""
@@ -175,7 +180,8 @@ class EtaEstimator:
         # However many share its calls, it needs one for each of its steps.
         for group, work_alone in self._work_alone(tracked).items():
             work[group] = max(work[group], work_alone)
-        return self._seconds_for(work, images=1 + len(before))
+        images = sum(one.native_images for one in (*before, tracked))
+        return self._seconds_for(work, images=images)
 
     def check_deadline(self, tracked: TrackedRequest, deadline: Deadline) -> None:
         """Refuse a request at once that would miss its deadline, instead of working in vain.
@@ -217,7 +223,7 @@ class EtaEstimator:
             work[group] = work.get(group, 0.0) + steps * step_work
         return work
 
-    def _seconds_for(self, work: Mapping[BatchGroup, float], *, images: int) -> float:
+    def _seconds_for(self, work: Mapping[BatchGroup, float], *, images: float) -> float:
         denoising_seconds = sum(
             self._durations.seconds_for(part, 0, network=group.network) for group, part in work.items()
         )

@@ -136,6 +136,12 @@ class TrackedRequest:
         return _DECODING_STEPS * self.sizes.work_of_row(self.execution.group)
 
     @property
+    def native_images(self) -> float:
+        """What is decoded of it in the end, in images of the native size."""
+        remaining = self.execution.remaining
+        return self.sizes.work_of_row(remaining[-1][0] if remaining else self.execution.group)
+
+    @property
     def encoding(self) -> ImageEncoding:
         """How its first caller wants the image encoded."""
         return self.subscriptions[0].encoding if self.subscriptions else PNG
