@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from chladni.music.v1 import music_pb2
 from chladni_contract.errors import InvalidInputError, Reason
 
+MAX_FEATURE_CHARACTERS: Final = 500
+"""Most characters of a feature: of a text, and of a list of words all together."""
+
 _NAMES: Final = tuple(field.name for field in music_pb2.MusicFeatures.DESCRIPTOR.fields)
 _WORD_LISTS: Final = frozenset({"mood"})
 _NUMBERS: Final = frozenset({"tempo_bpm", "valence", "arousal"})
 _MAX_SHOWN: Final = 60
+
+
+def is_short_enough(words: Sequence[str]) -> bool:
+    """Return whether the words of one feature may be so long, and so many.
+
+    Every server and every transport asks this function, so that none refuses what another takes.
+    """
+    return max(len(words), sum(map(len, words))) <= MAX_FEATURE_CHARACTERS
 
 
 def to_features_message(values: Mapping[str, Any]) -> music_pb2.MusicFeatures:

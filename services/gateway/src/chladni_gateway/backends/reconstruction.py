@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from chladni.audio.v1 import audio_feature_service_pb2 as audio_pb2
 from chladni.audio.v1 import reconstruction_service_pb2 as reconstruction_pb2
 from chladni.audio.v1 import reconstruction_service_pb2_grpc as reconstruction_grpc
+from chladni_contract.warnings import to_warning
 from chladni_gateway.backends.messages import to_clip_message
 from chladni_gateway.domain.audio import AudioReconstruction, ReconstructionOptions
 from chladni_runtime.client.backend_client import BackendClient
@@ -83,6 +84,7 @@ class ReconstructionClient(BackendClient["reconstruction_grpc.ReconstructionServ
             original_spectrogram=response.original_spectrogram.content,
             reconstructed_spectrogram=response.reconstructed_spectrogram.content,
             latents=_rows(response.latents) if options.with_latents else None,
+            warnings=tuple(map(to_warning, response.warnings)),
         )
 
 

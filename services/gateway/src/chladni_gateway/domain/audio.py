@@ -245,6 +245,7 @@ class AudioReconstruction:
         original_spectrogram: PNG; empty if not wanted.
         reconstructed_spectrogram: PNG; empty if not wanted.
         latents: One row a window; `None` if not wanted.
+        warnings: What the sender should know about the audio.
     """
 
     model: str
@@ -259,3 +260,4 @@ class AudioReconstruction:
     original_spectrogram: bytes = b""
     reconstructed_spectrogram: bytes = b""
     latents: list[list[float]] | None = None
+    warnings: tuple[ServiceWarning, ...] = ()

@@ -11,6 +11,7 @@ from chladni.image.v1 import prompt_service_pb2 as prompt_pb2
 from chladni.image.v1 import prompt_service_pb2_grpc as prompt_grpc
 from chladni.media.v1 import media_pb2
 from chladni_contract.errors import ChladniError, Reason
+from chladni_contract.music_features import is_short_enough
 from chladni_contract.status import from_rpc_error
 
 PATH = "/api/v1/prompts"
@@ -101,6 +102,25 @@ async def test_scores_come_in_order(gateway):
     bare = await gateway.http.post(f"{PATH}/score", json={"prompts": ["a"]})
     assert bare.json()["scores"][0]["alignment"] is None
     assert (await gateway.http.post(f"{PATH}/score", json={"prompts": []})).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("mood", "is_taken"),
+    [
+        (["a mood of so many words that it has more than sixty characters in all"], True),
+        (9 * ["dark"], True),
+        (5 * [100 * "a"], True),
+        ([*(5 * [100 * "a"]), "b"], False),
+        ([501 * "a"], False),
+        (501 * [""], False),
+    ],
+)
+async def test_a_mood_is_as_long_as_the_service_takes_it(gateway, error_of, mood, is_taken):
+    assert is_short_enough(mood) is is_taken
+    response = await gateway.http.post(f"{PATH}/score", json={"prompts": ["a"], "features": {"mood": mood}})
+    assert response.status_code == (200 if is_taken else 400), response.text
+    if not is_taken:
+        assert error_of(response)["violations"][0]["field"] == "features.mood"
 
 
 async def test_over_grpc_a_clip_is_analysed_first(backends, gateway):

@@ -12,6 +12,7 @@ from chladni.audio.v1 import reconstruction_service_pb2_grpc as reconstruction_g
 from chladni.media.v1 import media_pb2
 from chladni_contract.errors import ChladniError, InvalidInputError, Reason
 from chladni_contract.status import from_rpc_error
+from chladni_contract.warnings import WarningReason, new_warning, to_warning_message
 from chladni_fakes.scripted_gateway.reconstruction import PNG, WAV
 
 FIGURES = {"mse": 0.25, "mae": 0.5, "cosine": 0.75, "perceptual_similarity": 0.625}
@@ -21,6 +22,7 @@ MADE_BY = {
     "model_digest": "0" * 64,
     "window_seconds": 5.0,
     "processing_seconds": 0.25,
+    "warnings": [],
 }
 
 
@@ -51,6 +53,14 @@ async def test_only_what_is_wanted_is_asked_for(backends, gateway):
     assert request.model == "mine"
     response = await post(gateway, with_audio="false", with_spectrograms="false", with_latents="true")
     assert response.json()["latents"] == [[0.5, -1.0], [0.25, 2.0]]
+
+
+async def test_warnings_of_the_service_pass(backends, gateway):
+    warning = new_warning(WarningReason.AUDIO_DAMAGED, "A part cannot be decoded.")
+    backends.reconstruction.warnings = [to_warning_message(warning)]
+    assert (await post(gateway)).json()["warnings"] == [
+        {"reason": "AUDIO_DAMAGED", "message": "A part cannot be decoded.", "metadata": {}}
+    ]
 
 
 async def test_who_accepts_wav_gets_the_file(backends, gateway):

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from chladni_contract.errors import InvalidInputError, Reason
+from chladni_contract.music_features import MAX_FEATURE_CHARACTERS, is_short_enough
 
 _NUMBERS: Final[Mapping[str, tuple[float, float]]] = {
     "tempo_bpm": (1.0, 1000.0),
     "valence": (-1.0, 1.0),
     "arousal": (-1.0, 1.0),
 }
-_MAX_CHARACTERS: Final = 500
 _FIELD: Final = "features"
 _SLOW_BPM, _FAST_BPM = 85.0, 125.0
 
@@ -105,8 +105,8 @@ def read_features(values: Mapping[str, Any]) -> MusicFeatures:
 
 
 def _words(name: str, words: Sequence[str]) -> list[str]:
-    if sum(map(len, words)) > _MAX_CHARACTERS:
-        raise _invalid(name, f"must have at most {_MAX_CHARACTERS} characters")
+    if not is_short_enough(words):
+        raise _invalid(name, f"must have at most {MAX_FEATURE_CHARACTERS} characters")
     return [cleaned for word in words if (cleaned := " ".join(word.split()))]
 
 

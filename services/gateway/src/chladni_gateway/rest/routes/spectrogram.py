@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
+from chladni_contract.warnings import ServiceWarning
 from chladni_gateway.domain.audio import AudioReconstruction, ReconstructionOptions
 from chladni_gateway.domain.images import PIXEL_FORMATS, ImageEncoding
 from chladni_gateway.domain.ports import SpectrogramSize
@@ -46,6 +47,7 @@ _RECONSTRUCTION: Final = {
     "audio": "data:audio/wav;base64,UklGRg==",
     "original_spectrogram": "data:image/png;base64,iVBORw0KGgo=",
     "reconstructed_spectrogram": "data:image/png;base64,iVBORw0KGgo=",
+    "warnings": [],
 }
 
 
@@ -132,6 +134,9 @@ class ReconstructionBody(BaseModel):
         None,
         description="What the reconstruction is made from: a row for each window.",
         examples=[[[0.1, -0.4]]],
+    )
+    warnings: list[ServiceWarning] = Field(
+        description="What the sender should know about the audio; usually empty."
     )
 
 
@@ -244,6 +249,7 @@ def _to_body(made: AudioReconstruction) -> ReconstructionBody:
         original_spectrogram=_data_url("image/png", made.original_spectrogram),
         reconstructed_spectrogram=_data_url("image/png", made.reconstructed_spectrogram),
         latents=made.latents,
+        warnings=list(made.warnings),
     )
 
 
