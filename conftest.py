@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture.providers import HypothesisProvider
+from hypothesis.internal.constants_ast import Constants
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -74,6 +76,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: rank_of(item.nodeid))
 
 
+def leave_out_local_constants() -> None:
+    """Let Hypothesis choose by itself, not among the constants of the modules that a process has imported.
+
+    It takes one in forty numbers and strings from the sources of all local modules that are imported, so what
+    a worker ran before would decide what a test is given. No setting changes this, and a registered backend
+    does not reach all choices: the beginnings of new examples are drawn by the default one.
+    """
+    HypothesisProvider._local_constants = Constants()  # noqa: SLF001
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
     """Keep the garbage collector from what test modules import.
@@ -96,8 +108,8 @@ def pytest_configure(config: pytest.Config) -> None:
     A shell that runs its commands in the background makes them ignore SIGINT, and children inherit that; the
     tests of interruption would then wait forever.
 
-    Hypothesis derives its examples from the test, so that a change fails or passes alike on every machine.
-    ``--hypothesis-profile=random`` (`make test-random`) draws new ones instead.
+    Hypothesis derives its examples from the test alone, so that a change fails or passes alike on every
+    machine. ``--hypothesis-profile=random`` (`make test-random`) draws new ones instead, in its usual way.
 
     Coverage is that of the process that runs tests, not of the programs and servers that they start.
     """
@@ -108,3 +120,5 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("reproducible", derandomize=True, print_blob=True, deadline=None)
     settings.register_profile("random", derandomize=False, print_blob=True, deadline=None)
     settings.load_profile("reproducible")
+    if config.getoption("hypothesis_profile", None) != "random":
+        leave_out_local_constants()

@@ -1,12 +1,20 @@
-"""The table of properties in `tests/README.md` names tests that exist, are tagged and have examples."""
+"""The table of properties in `tests/README.md` names tests that exist, are tagged and have examples.
+
+The examples are the same in every process, whatever it did before.
+"""
 
 from __future__ import annotations
 
 import ast
+import importlib
 import re
+import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.internal.constants_ast import is_local_module_file
 
 REPOSITORY = Path(__file__).parents[2]
 TEXT = (REPOSITORY / "tests" / "README.md").read_text()
@@ -61,3 +69,26 @@ def test_a_test_of_each_property_is_tagged_and_has_a_hundred_examples(number):
     ]
     assert counts, "no test of it has its tag"
     assert max(counts) >= MIN_EXAMPLES
+
+
+def test_examples_do_not_depend_on_what_is_imported(tmp_path, monkeypatch):
+    drawn = []
+
+    @settings(max_examples=200, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.integers(), st.text(), st.floats(), st.binary())
+    def draw(integer, text, number, data):
+        drawn.append(repr((integer, text, number, data)))
+
+    draw()
+    module = tmp_path / "constants_of_its_own.py"
+    module.write_text(
+        "".join(f"A{n} = {n}, {n}.5, 'text {n}', b'bytes {n}'\n" for n in range(100_000, 100_050))
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, module.stem, raising=False)
+    importlib.import_module(module.stem)
+    assert is_local_module_file(str(module)), "Hypothesis would look for constants in it"
+    before, drawn[:] = drawn[:], []
+    draw()
+    assert len(before) == 200
+    assert drawn == before
