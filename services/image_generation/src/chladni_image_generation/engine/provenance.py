@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from functools import cache
 from importlib.metadata import version
 from typing import Final
 
@@ -29,9 +30,7 @@ class ProvenanceRecorder:
         self._model = model
         self._device_capability = _capability_of(model.device)
         self._thread_count = thread_count if model.device.type == "cpu" else 0
-        self._library_versions = {name: version(name) for name in _LIBRARIES} | {
-            "python": platform.python_version()
-        }
+        self._library_versions = dict(_library_versions())
 
     @property
     def environment(self) -> str:
@@ -91,6 +90,12 @@ class ProvenanceRecorder:
             audio_end_seconds=origin.audio_end_seconds,
             look=request.look,
         )
+
+
+@cache
+def _library_versions() -> dict[str, str]:
+    """Return the versions of what computes; looking each up means reading a file."""
+    return {name: version(name) for name in _LIBRARIES} | {"python": platform.python_version()}
 
 
 def _capability_of(device: torch.device) -> str:
