@@ -19,7 +19,7 @@ OWN_SIZE = {"width_pixels": None, "height_pixels": None}
 
 @pytest.fixture
 async def client(cluster):
-    async with httpx.AsyncClient(base_url=cluster.http_url, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=cluster.http_url, timeout=60, verify=False) as client:
         yield client
 
 

@@ -146,7 +146,7 @@ async def test_invented_methods_leave_no_trace_in_the_metrics_while_the_model_lo
             is_known = method == "ListModels"
             expected = grpc.StatusCode.UNAVAILABLE if is_known else grpc.StatusCode.UNIMPLEMENTED
             assert caught.value.code() is expected
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=False) as client:
             text = (await client.get(f"http://127.0.0.1:{settings.metrics_port}/metrics")).text
     assert "Invented" not in text
     assert f"/{SERVICE_NAME}/ListModels" in text
@@ -163,7 +163,7 @@ async def test_sockets_that_ask_nothing_do_not_keep_metrics_from_others(rude_ser
     done, _ = await asyncio.wait(ends, timeout=5)
     assert len(done) == 40
     assert threading.active_count() < 40
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=False) as client:
         address = f"http://127.0.0.1:{running.metrics_port}/metrics"
         assert "chladni_ready 1.0" in (await client.get(address)).text
     for _, writer in silent:

@@ -119,7 +119,7 @@ async def test_collections_are_listed_described_and_deleted(
             code, error = await refusal(call)
             assert (code, error.reason) == (grpc.StatusCode.NOT_FOUND, Reason.UNKNOWN_COLLECTION)
             assert [violation.field for violation in error.violations] == ["collection"]
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=False) as client:
             text = (await client.get(f"http://127.0.0.1:{running.metrics_port}/metrics")).text
         assert 'chladni_collection_images{collections="all"} 3.0' in text
         assert "chladni_collection_images_deleted_total 3.0" in text
@@ -171,7 +171,7 @@ async def test_operators_see_sizes_and_times_and_no_names(service, stub, coloure
     await stub.UpsertImages(build.add("secret-name", build.item("a", coloured(9, 0, 0))))
     await stub.SearchImages(build.search("secret-name", coloured(9, 0, 0)))
     await stub.SearchImages(build.search_by_audio("secret-name", 1, 0, 0))
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=False) as client:
         text = (await client.get(f"http://127.0.0.1:{service[0].metrics_port}/metrics")).text
     samples = {
         (sample.name, *sample.labels.values()): sample.value
@@ -193,7 +193,7 @@ async def test_a_folder_is_found_again_by_the_next_server(monkeypatch, tmp_path,
     async with served(monkeypatch, collections=folder) as (running, stub):
         (neighbor,) = (await stub.SearchImages(build.search("kept", coloured(9, 0, 0)))).neighbors
         assert (neighbor.id, neighbor.score, neighbor.metadata["n"]) == ("a", 1.0, 1)
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=False) as client:
             text = (await client.get(f"http://127.0.0.1:{running.metrics_port}/metrics")).text
         assert 'chladni_collection_images{collections="all"} 1.0' in text
 
@@ -235,6 +235,6 @@ async def test_a_store_that_is_down_takes_nothing_else_with_it(
         images = similarity_pb2.ImageBatch(images=[coloured(1, 2, 3)])
         response = await stub.EmbedImages(similarity_pb2.EmbedImagesRequest(encoded=images))
         assert response.embeddings.values.shape == [1, 3]
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=False) as client:
             text = (await client.get(f"http://127.0.0.1:{running.metrics_port}/metrics")).text
         assert "chladni_ready 1.0" in text

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
@@ -36,6 +36,12 @@ class UnreachableReceiverError(Exception):
     """A receiver did not answer, or with something else than HTTP."""
 
 
+@cache
+def _default_tls() -> ssl.SSLContext:
+    """Return how this machine verifies others; its certificates of authorities take long to load."""
+    return ssl.create_default_context()
+
+
 class WebhookClient:
     """Sends requests to receivers. It follows no redirects, and reads no more than the head of an answer.
 
@@ -55,7 +61,7 @@ class WebhookClient:
         timeout_seconds: float = _SECONDS,
     ) -> None:
         self._may_be_private = may_be_private
-        self._tls = tls or ssl.create_default_context()
+        self._tls = tls or _default_tls()
         self._resolve = resolve or self._addresses_of
         self._timeout_seconds = timeout_seconds
         # A name may take long to resolve, and nothing can stop that: threads of its own keep it from those

@@ -37,6 +37,7 @@ from chladni_gateway.rest.routes.pages.page import page_routes
 from chladni_gateway.rest.routes.pages.shared import SHARED_AUDIO_PATH, shared_routes
 from chladni_gateway.rest.routes.pages.sign_in import sign_in_routes
 from chladni_gateway.rest.routes.prompts import MAX_SCORE_BYTES, PROMPTS_PATH, SCORE_PATH, prompt_routes
+from chladni_gateway.rest.routes.responses import error_schemas
 from chladni_gateway.rest.routes.spectrogram import reconstruction_routes, spectrogram_routes
 
 if TYPE_CHECKING:
@@ -95,8 +96,10 @@ class _DescribedApi(FastAPI):
                 operation["responses"].pop("422", None)
                 if path in OPEN_PATHS:
                     operation["security"] = []
+        schemas = document["components"]["schemas"] | error_schemas()
         for name in ("HTTPValidationError", "ValidationError"):
-            document["components"]["schemas"].pop(name, None)
+            schemas.pop(name, None)
+        document["components"]["schemas"] = dict(sorted(schemas.items()))
         document["components"]["securitySchemes"] = SECURITY_SCHEMES
         document["security"] = [{}, *({name: []} for name in SECURITY_SCHEMES)]
         return document
@@ -170,9 +173,9 @@ def create_app(
         page_routes(),
         *_sign_in(authenticator, sign_ins, session_seconds),
     )
-    for router in routers:
-        app.include_router(router)
+    # Themselves: `include_router` would build the fields of each route once more, at the first request.
     routes = [route for router in routers for route in router.routes]
+    app.router.routes.extend(routes)
     # The last one added is the outermost.
     app.add_middleware(AllowHeaderMiddleware, routes=routes)
     app.add_middleware(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
+from copy import deepcopy
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar
 
 from pydantic import (
@@ -140,7 +142,7 @@ class UploadForm(BaseModel):
     @classmethod
     def request_body(cls) -> dict[str, Any]:
         """Return the body of a request, as OpenAPI describes it."""
-        schema = cls.model_json_schema()
+        schema = deepcopy(_schema_of(cls))
         for name in ("title", "description"):
             schema.pop(name, None)
         for field in schema["properties"].values():
@@ -163,6 +165,12 @@ class UploadForm(BaseModel):
             for name, field in cls.model_fields.items()
             if field.alias != _FILE
         }
+
+
+@cache
+def _schema_of(form: type[UploadForm]) -> dict[str, Any]:
+    """Return the JSON schema of a form, which takes long to make."""
+    return form.model_json_schema()
 
 
 FormT = TypeVar("FormT", bound=UploadForm)

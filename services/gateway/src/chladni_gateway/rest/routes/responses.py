@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chladni_contract.errors import Reason
 from chladni_contract.status import WIRE_STATUS
-from chladni_gateway.rest.openapi import error_example, json_example
+from chladni_gateway.rest.openapi import error_example
 from chladni_gateway.rest.schemas import ErrorBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_SCHEMAS: Final = "#/components/schemas/"
+_ERROR_SCHEMA: Final = {"$ref": f"{_SCHEMAS}{ErrorBody.__name__}"}
 _FORBIDDEN_ORIGIN: Final = "FORBIDDEN_ORIGIN"
 _FORBIDDEN_HOST: Final = "FORBIDDEN_HOST"
 _REST_ONLY: Final = {
@@ -104,6 +106,8 @@ OF_A_CREATION: Final = (
 def error_responses(*codes: Iterable[str]) -> dict[int | str, dict[str, Any]]:
     """Return the answers of an operation that fails, by their statuses.
 
+    They name the schema of their body instead of its model: FastAPI would build a validator for each of them.
+
     Args:
         codes: Codes of its errors; those of every operation are added.
     """
@@ -112,12 +116,21 @@ def error_responses(*codes: Iterable[str]) -> dict[int | str, dict[str, Any]]:
         by_status[_status_of(code)].append(str(code))
     return {
         status: {
-            "model": ErrorBody,
             "description": f"{HTTPStatus(status).phrase}: {', '.join(names)}.",
-            "content": json_example(error_example(names[0])),
+            "content": {"application/json": {"schema": _ERROR_SCHEMA, "example": error_example(names[0])}},
         }
         for status, names in sorted(by_status.items())
     }
+
+
+def error_schemas() -> dict[str, Any]:
+    """Return the schemas of the body of errors and of its parts, by name."""
+    schema = ErrorBody.model_json_schema(mode="serialization", ref_template=_SCHEMAS + "{model}")
+    schemas = {**schema.pop("$defs"), ErrorBody.__name__: schema}
+    for field in (field for part in schemas.values() for field in part["properties"].values()):
+        if field.get("default", "") is None:
+            del field["default"]  # FastAPI describes its own models so.
+    return schemas
 
 
 def _status_of(code: str) -> int:

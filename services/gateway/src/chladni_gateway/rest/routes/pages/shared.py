@@ -83,14 +83,13 @@ def shared_routes(application: Application, *, uploads: UploadReader) -> APIRout
         uploads: Reads recordings.
     """
     router = APIRouter(include_in_schema=False)
-    router.include_router(_owner_routes(application, uploads))
-    router.include_router(_visitor_routes(application))
+    _add_owner_routes(router, application, uploads)
+    _add_visitor_routes(router, application)
     return router
 
 
-def _owner_routes(application: Application, uploads: UploadReader) -> APIRouter:
-    """Return the routes by which owners make, look up and withdraw links."""
-    router = APIRouter()
+def _add_owner_routes(router: APIRouter, application: Application, uploads: UploadReader) -> None:
+    """Add the routes by which owners make, look up and withdraw links."""
     links = application.share_links
 
     async def own(token: str, request: Request) -> ShareLink:
@@ -130,12 +129,9 @@ def _owner_routes(application: Application, uploads: UploadReader) -> APIRouter:
     async def withdraw(token: str, request: Request) -> None:
         await links.withdraw((await own(token, request)).token)
 
-    return router
 
-
-def _visitor_routes(application: Application) -> APIRouter:
-    """Return the routes for everybody who has a link."""
-    router = APIRouter()
+def _add_visitor_routes(router: APIRouter, application: Application) -> None:
+    """Add the routes for everybody who has a link."""
     links = application.share_links
     folder = Path(str(files("chladni_gateway") / "web"))
     template = Template(add_preloads((folder / _PAGE_FILE).read_text(encoding="utf-8"), folder))
@@ -180,8 +176,6 @@ def _visitor_routes(application: Application) -> APIRouter:
         link, record = await found(token)
         response.headers.update(_HEADERS)
         return _to_reading(link, record)
-
-    return router
 
 
 @asynccontextmanager
