@@ -74,3 +74,10 @@ async def test_a_link_ends_with_its_image(open_session):
 def test_a_page_shows_every_image_but_a_pdf_for_which_a_sign_stands(image_format):
     shown = shown_address(image_format, "/s/token/image")
     assert shown == ("/static/pdf.svg" if image_format is ImageFormat.PDF else "/s/token/image")
+
+
+@pytest.mark.parametrize(("path", "methods"), [("/f", {"GET", "POST"}), ("/f/x", {"DELETE", "GET"})])
+async def test_another_method_is_told_those_of_the_address(gateway, path, methods):
+    response = await gateway.http.put(path)
+    assert response.status_code == 405
+    assert set(response.headers["allow"].split(", ")) - {"HEAD"} == methods
