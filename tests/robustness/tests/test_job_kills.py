@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from types import SimpleNamespace
 
+import httpx
 import pytest
 
 from chladni_fixtures.state_servers import program
-from chladni_robustness.job_kills import draw_victims, run
+from chladni_robustness.job_kills import _any_serving, draw_victims, run
 
 
 def test_nobody_dies_twice_at_once():
@@ -16,6 +18,21 @@ def test_nobody_dies_twice_at_once():
     assert all(len(set(together)) == len(together) for together in chosen)
     assert {len(together) for together in chosen} == {1, 2}
     assert {index for together in chosen for index in together} == {0, 1, 2, 3}
+
+
+async def test_the_next_kill_waits_until_a_gateway_serves():
+    asked = []
+
+    def answer(request):
+        asked.append(request.url.host)
+        if len(asked) < 4:
+            raise httpx.ConnectError("It starts.", request=request)
+        return httpx.Response(503)
+
+    gateways = [SimpleNamespace(url=f"http://{name}") for name in ("a", "b")]
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        await _any_serving(http, gateways)
+    assert asked == ["a", "b", "a", "b"]
 
 
 async def test_jobs_outlive_kills_of_gateways_image_generation_and_redis(tmp_path):

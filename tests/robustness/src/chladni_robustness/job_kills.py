@@ -169,6 +169,7 @@ async def run(*, kills: int, seed: int, folder: Path, pause_seconds: float = 4.0
         names = [*(gateway.name for gateway in gateways), "image-generation", "redis"]
         for _ in range(kills):
             await asyncio.sleep(drawn.uniform(0.2, 2 * pause_seconds - 0.2))
+            await _any_serving(http, gateways)
             chosen = draw_victims(drawn, [_WEIGHTS.get(name, 1) for name in names])
             for index in chosen:
                 report.kills[names[index]] += 1
@@ -230,6 +231,21 @@ async def _serving(http: httpx.AsyncClient, gateway: GatewayProcess) -> None:
                 return
         await asyncio.sleep(0.1)
     raise RuntimeError(f"{gateway.name} does not serve:\n{gateway.log.read_text()[-3000:]}")
+
+
+async def _any_serving(http: httpx.AsyncClient, gateways: Sequence[GatewayProcess]) -> None:
+    """Wait until a gateway answers: on a slow machine one may take longer to start than two kills are apart.
+
+    Without that no gateway may live for minutes, and what is measured is the machine.
+    """
+    ends_at = time.monotonic() + _LONGEST_SECONDS
+    while time.monotonic() < ends_at:
+        for gateway in gateways:
+            with suppress(httpx.HTTPError):
+                await http.get(f"{gateway.url}/api/v1/health")
+                return
+        await asyncio.sleep(0.1)
+    raise RuntimeError("no gateway serves:\n" + "\n".join(one.log.read_text()[-2000:] for one in gateways))
 
 
 async def _ask(
