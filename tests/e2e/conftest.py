@@ -7,16 +7,21 @@ import re
 import shutil
 import socket
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import pytest_asyncio
 from playwright.async_api import async_playwright, expect
 
-from chladni_fakes import scripted_backends
+from chladni_fakes import scripted_backends, solid_png
 from chladni_fixtures.audio import encoded, melody
 from chladni_gateway.composition import open_gateway
 from chladni_gateway.config import GatewaySettings
+from chladni_gateway.domain.films.options import FilmPart
+from chladni_gateway.film import encoding, index
+from chladni_gateway.film.maker import FilmMaker
 from chladni_runtime.server.metrics import new_registry
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -186,6 +191,74 @@ async def page(visit, address, backends):
     """The page, open for a new visitor, over scripted services."""
     async with visit(address) as page:
         yield page
+
+
+class ScriptedFilms:
+    """What makes films in these tests: small files, each once it may.
+
+    Attributes:
+        may_go_on: Cleared, a film stops after its cover.
+        error: What a film fails with; `None` for nothing.
+    """
+
+    def __init__(self, files):
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+        self.error = None
+        self._files = files
+
+    async def make(self, folder, record, report):
+        progress = Progress()
+        files = []
+        for share, part in ((0.1, FilmPart.COVER), (0.42, FilmPart.LOOP), (0.7, FilmPart.VISUALIZER)):
+            if part not in record.options.parts:
+                continue
+            progress.part = part
+            progress.move_to(share)
+            progress.remaining_seconds = 310.5
+            record = replace(record, song_seconds=4.0, files=tuple(files))
+            report(record, progress)
+            if part is not FilmPart.COVER:
+                await self.may_go_on.wait()
+            if self.error is not None:
+                raise self.error
+            folder.file(part).write_bytes(self._files[part])
+            files.append(folder.describe(part))
+        return replace(record, files=tuple(files))
+
+
+class Progress(index.Progress):
+    """Progress whose time left is what a test says."""
+
+    remaining_seconds = None
+
+
+@pytest.fixture(scope="session")
+def film_files(tmp_path_factory):
+    """The files of a film of black frames, by their parts."""
+    folder = tmp_path_factory.mktemp("film")
+    song, sound, segment, film = (folder / name for name in ("song.wav", "sound.m4a", "0.mp4", "film.mp4"))
+    song.write_bytes(encoded(melody(2.0)))
+    encoding.extract_audio(song, sound, 2.0)
+    writer = encoding.SegmentWriter(segment, width_pixels=256, height_pixels=256, frames_per_second=12)
+    for _ in range(24):
+        writer.write(np.zeros((256, 256, 3), np.uint8))
+    writer.close()
+    encoding.join([segment], sound, film, frames_per_second=12, metadata={})
+    moving = film.read_bytes()
+    return {
+        FilmPart.COVER: solid_png(64, 64, (184, 122, 60)),
+        FilmPart.LOOP: moving,
+        FilmPart.VISUALIZER: moving,
+    }
+
+
+@pytest.fixture
+def films(monkeypatch, film_files):
+    """What makes films, by a script."""
+    scripted = ScriptedFilms(film_files)
+    monkeypatch.setattr(FilmMaker, "make", lambda _maker, *arguments: scripted.make(*arguments))
+    return scripted
 
 
 # --- what visitors have and do -----------------------------------------------------------------------

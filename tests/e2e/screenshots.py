@@ -6,7 +6,7 @@
 Starts the four services on free ports, opens the page in Chromium, makes an image of each sample sound, and
 goes through what a visitor may see: the empty page, jobs in progress, the gallery, one image large, two and
 several compared, those alike, the recorder and the help, an image that plays, a part of a long recording, the
-page of a shared image, music and machines. Every state is taken at each width, light and dark:
+page of a shared image, music, films and machines. Every state is taken at each width, light and dark:
 
     build/screenshots/03_gallery_1440_light.png
 
@@ -202,14 +202,19 @@ async def show_the_stage_and_a_shared_image(page: Page, camera: Photographer) ->
     await page.goto(here)
 
 
-async def show_music_and_machines(page: Page, camera: Photographer) -> None:
-    """Takes the parts for music and for machines."""
+async def show_music_films_and_machines(page: Page, camera: Photographer) -> None:
+    """Takes the parts for music, for films and for machines."""
     await page.locator("#parts").get_by_role("link", name="Music").click()
     await page.locator("#view-music").get_by_role("button", name="calm tune").click()
     await expect(page.get_by_role("img", name="as notes")).to_be_visible()
     await expect(page.locator("#music-spectrogram")).to_be_visible()
     await camera.take("17_music", is_whole=True)
     await camera.document("page_music", focus="#music-result")
+
+    await page.locator("#parts").get_by_role("link", name="Film").click()
+    await page.locator("#view-films").get_by_role("button", name="drum loop").click()
+    await expect(page.locator("#films-song")).to_contain_text("drum_loop.mp3")
+    await camera.take("19_film", is_whole=True)
 
     await page.locator("#parts").get_by_role("link", name="Machines").click()
     await page.locator("#machines-new-name").fill("gearbox")
@@ -274,7 +279,7 @@ async def photograph(arguments: argparse.Namespace, chromium: str) -> None:
                 show_gallery,
                 show_the_rest,
                 show_the_stage_and_a_shared_image,
-                show_music_and_machines,
+                show_music_films_and_machines,
             ):
                 await show(page, camera)
             await browser.close()

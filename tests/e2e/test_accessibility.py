@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
+from chladni_contract.errors import Reason, UnavailableError
 from chladni_fakes import families
 
 AXE_VERSION = "4.14.1"
@@ -274,4 +275,28 @@ async def test_axe_finds_nothing_on_the_stage_among_parts_music_and_machines(
             await expect(page.locator("#machines-name")).to_have_text(name)
         await page.get_by_text("As a table").click()
         await checker.check("machine")
+        assert checker.found == []
+
+
+async def test_axe_finds_nothing_among_films(visit, address, backends, films, clip, axe_source):
+    async with visit(address) as page:
+        checker = Checker(page, axe_source)
+        await page.get_by_role("link", name="Film", exact=True).click()
+        await page.get_by_role("button", name="Make the film").click()
+        await expect(page.locator("#films-refusal")).to_be_visible()
+        await checker.check("no song")
+        films.may_go_on.clear()
+        await page.set_input_files("#films-file", clip("song.wav", seconds=4))
+        await expect(page.locator("#films-song")).to_be_visible()
+        await page.get_by_role("button", name="Make the film").click()
+        await expect(page.locator(".film__status")).to_contain_text("42 % done")
+        await checker.check("film in progress")
+        films.error = UnavailableError(Reason.BACKEND_UNAVAILABLE, "Image generation does not answer.")
+        films.may_go_on.set()
+        await expect(page.locator(".film__fault")).to_be_visible()
+        await checker.check("failed film")
+        films.error = None
+        await page.get_by_role("button", name="Go on").click()
+        await expect(page.locator(".film video")).to_have_count(2)
+        await checker.check("film")
         assert checker.found == []

@@ -10,6 +10,7 @@ import zipfile
 
 from playwright.async_api import expect
 
+from chladni.media.v1 import media_pb2
 from chladni_fakes import solid_png
 
 FORGET_RECORDINGS = """() => new Promise((resolve, reject) => {
@@ -29,6 +30,10 @@ async def stored_images(page):
     )
 
 
+async def has_stored(page, count):
+    return len(await stored_images(page)) == count
+
+
 async def test_an_image_is_downloaded_with_its_provenance(page, backends, clip, draw, tmp_path):
     backends.image_generation.carries_provenance = True
     await draw(page, clip("my voice.wav"))
@@ -40,6 +45,36 @@ async def test_an_image_is_downloaded_with_its_provenance(page, backends, clip, 
     content = (tmp_path / "image.png").read_bytes()
     assert content.startswith(b"\x89PNG")
     assert b'"model": "scripted-embedded"' in content
+
+
+async def test_an_image_is_downloaded_in_other_formats_and_a_plate_as_shapes(
+    page, backends, clip, draw, eventually
+):
+    await draw(page, clip())
+    formats = page.locator("#figure-actions").get_by_role("button", name="Other formats")
+    sheet = page.locator("#formats")
+    await formats.click()
+    await expect(sheet).to_have_accessible_name("Download Fig. 1, voice.wav")
+    await expect(sheet.locator(".formats__choice")).to_have_text(
+        [re.compile("^as JPEG"), re.compile("^as WebP")]
+    )
+    await page.keyboard.press("Escape")
+
+    await page.locator("#settings-panel > summary").click()
+    await page.locator("#settings [name=look]").select_option("plate")
+    await draw(page, clip("tone.wav", pitch_hz=300))
+    for name, suffix in (("SVG", "svg"), ("JPEG", "jpg")):
+        await formats.click()
+        async with page.expect_download() as download:
+            await sheet.get_by_role("button", name=f"as {name}").click()
+        assert (await download.value).suggested_filename == f"tone-4711.{suffix}"
+        request, _ = backends.image_generation.requests[-1]
+        assert request.options.look == "plate"
+        assert media_pb2.ImageFormat.Name(request.options.encoding.format) == f"IMAGE_FORMAT_{name}"
+        # The copy is not kept, and the image stays where it was.
+        await expect(page.get_by_role("button", name="Enlarge Fig. 2, tone.wav")).to_be_visible()
+        await eventually(lambda: has_stored(page, 2))
+        await expect(page.locator(".image-card")).to_have_count(2)
 
 
 async def test_the_sound_plays_under_its_spectrogram_with_a_playhead(page, backends, clip, draw):

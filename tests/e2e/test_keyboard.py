@@ -34,21 +34,23 @@ def answer_choosers(page, *files):
 async def test_the_order_is_that_of_the_page_and_the_first_stop_leads_past_its_head(page):
     reached = []
     await expect(page.locator(".sample")).to_have_count(8)
-    for _ in range(26):
+    for _ in range(28):
         await page.keyboard.press("Tab")
         reached.append(await page.evaluate(FOCUS))
-    tried = reached[7:23]
+    tried = reached[8:24]
     assert (tried[0], tried[1]) == ("Draw calm tune", "Play calm tune")
     assert all(name.startswith(("Draw ", "Play ")) for name in tried)
-    assert reached[:7] + reached[23:] == [
+    assert reached[:8] + reached[24:] == [
         "Skip to the recording",
         "Draw",
         "Music",
+        "Film",
         "Machines",
         "help-open",
         "theme",
         "file",
         "record",
+        "play-file",
         "Recipe and settings",
         "The API",
     ]

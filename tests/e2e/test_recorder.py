@@ -109,6 +109,32 @@ async def test_the_sound_moves_an_image_while_it_lasts(listen, backends, eventua
         assert len(sockets) == 2
 
 
+async def test_a_file_that_is_played_moves_an_image_and_can_be_drawn(
+    visit, address, backends, clip, eventually
+):
+    async with visit(address, reduced_motion="no-preference") as page:
+        await page.get_by_role(
+            "heading", name="Sound moves sand"
+        ).click()  # Browsers play nothing before somebody has touched the page.
+        await page.set_input_files("#play-file", clip("song.wav", seconds=3))
+        title = page.locator("#recorder-title")
+        await expect(title).to_have_text("Playing song.wav")
+        await expect(page.locator("#moving")).to_be_visible()
+        await eventually(lambda: page.locator("#spectrum").evaluate(LIT_PIXELS))
+        await expect(page.locator("#recorder-time")).to_have_text(re.compile("^0:0[1-3] of 0:03$"))
+        await expect(title).to_have_text("Draw it, or play it again")
+        await expect(page.locator("#moving")).to_be_hidden()
+        await eventually(lambda: backends.audio_features.open_streams == 0)
+        await page.get_by_role("button", name="Play again").click()
+        await expect(title).to_have_text("Playing song.wav")
+        await page.get_by_role("button", name="Stop").click()
+        await page.get_by_role("button", name="Use this recording").click()
+        await expect(page.locator(".image-card__name")).to_have_text("song.wav")
+        await page.set_input_files("#play-file", clip("notes.txt") | {"buffer": b"no sound"})
+        await expect(page.locator(".toast")).to_contain_text("not a recording in a known format")
+        await expect(page.locator("#record")).to_be_visible()
+
+
 async def test_without_the_server_the_browser_listens_itself_and_a_take_may_be_discarded(
     listen, backends, eventually
 ):

@@ -55,6 +55,7 @@ async def test_a_film_from_its_song_to_its_files(maker, gateway):
         assert (file["part"], file["content_type"]) == ("cover", "image/png")
         whole = await http.get(file["url"])
         assert (whole.content, whole.headers["content-type"]) == (b"fLaC, or so", "image/png")
+        assert whole.headers["content-disposition"] == 'inline; filename="song-cover.png"'
         part = await http.get(file["url"], headers={"Range": "bytes=4-"})
         assert (part.status_code, part.content) == (206, b", or so")
         assert (await http.get(f"/api/v1/films/{film['film_id']}/files/loop")).status_code == 404

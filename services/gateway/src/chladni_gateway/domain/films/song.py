@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from chladni_runtime.execution.deadlines import Deadline
 
+MIN_SONG_SECONDS: Final = 3.0
+"""Shortest song that audio-features analyses."""
+
 MAX_SONG_SECONDS: Final = 600.0
 """Longest song that audio-features analyses."""
 

@@ -13,8 +13,9 @@ import { CHROMA_RULE, COURSE_RULE } from "./gallery/correspondences.js";
 import { ruleRows } from "./gallery/explanation.js";
 import { saveAll } from "./archive/archive.js";
 import { FigureBar } from "./gallery/figure_bar.js";
+import { FormatSheet } from "./gallery/format_sheet.js";
 import { Gallery } from "./gallery/gallery.js";
-import { ImageCatalog } from "./gallery/image_catalog.js";
+import { ImageCatalog, shownAddressOf } from "./gallery/image_catalog.js";
 import { ImageCommands } from "./gallery/image_commands.js";
 import { settingsOf } from "./gallery/repetition.js";
 import { stampOf } from "./gallery/reproduction.js";
@@ -108,6 +109,7 @@ const imageActions = {
   share: (image) => shareSheet.open(image).catch(report),
   again: (image) => imageCommands.again(image),
   reproduce: (image) => imageCommands.reproduce(image),
+  formats: (image) => formatSheet.open(image),
   keep: (image) => imageCommands.keep(image),
   delete: (image) => imageCommands.remove([image]),
   findAlike: (image) => comparison.showSimilar(image),
@@ -124,6 +126,10 @@ const stage = new Stage(element("stage"), {
   playerFor: (image) => imageRecordings.playerFor(image),
   recordingOf: async (image) => (await recordingStore.find(image.image_id))?.file,
   onClose: () => ["play", "projector"].forEach((view) => route.leave(view)),
+});
+const formatSheet = new FormatSheet(element("formats"), {
+  label: (image) => catalog.label(image),
+  onChoose: (image, format) => imageCommands.saveAs(image, format),
 });
 const shareSheet = new ShareSheet(element("share"), {
   recordingOf: async (image) => (await recordingStore.find(image.image_id))?.file,
@@ -145,14 +151,15 @@ const gallery = new Gallery(document.querySelector(".collection"), {
 const partChooser = new PartChooser(element("part"), { onPlay: (sound) => playback.started(sound) });
 const fileInput = new FileInput({
   input: element("file"),
-  dropTarget: element("preview-panel"),
+  dropTargets: [element("preview-panel"), element("view-films")],
+  elsewhere: () => (tabs.shown === "films" ? (files) => filmView?.take(files) : null),
   partChooser,
   onFiles: takeIn,
   onImage: takeSettings,
   onRefusal: (reason) => toasts.error(reason),
 });
 const recorder = new Recorder(element("recorder"), {
-  openers: { button: element("record"), hint: element("record-hint") },
+  openers: { button: element("record"), hint: element("record-hint"), file: element("play-file") },
   previewPanel,
   movingImage: new MovingImage(element("moving")),
   imageRecordings,
@@ -171,6 +178,7 @@ const studies = {
   onError: report,
   onRefusal: (reason) => toasts.error(reason),
 };
+let filmView = null;
 let machinesView = null;
 const tabs = new Tabs(element("parts"), {
   openers: {
@@ -184,9 +192,14 @@ const tabs = new Tabs(element("parts"), {
         onDraw: drawPrompt,
       });
     },
+    films: async () => {
+      const { FilmView } = await import("./films/film_view.js");
+      // Once, however often the server does not answer.
+      filmView ??= new FilmView(element("view-films"), { playback, onError: report, onNote: (text) => toasts.note(text) });
+      await filmView.load();
+    },
     machines: async () => {
       const { MachinesView } = await import("./machines/machines_view.js");
-      // Once, however often the server does not answer.
       machinesView ??= new MachinesView(element("view-machines"), { ...studies, onNote: (text) => toasts.note(text) });
       await machinesView.load();
     },
@@ -269,7 +282,7 @@ function showJob(job) {
   const { foremost } = jobQueue;
   if (job.state === "completed" && job === jobPanel.job) {
     jobPanel.show(job);
-    previewPanel.finish(job.image.image_url);
+    previewPanel.finish(shownAddressOf(imageCommands.downloadedOf(job) ?? job.image));
   } else {
     jobPanel.show(foremost);
     previewPanel.show(foremost);
@@ -283,15 +296,17 @@ function showJob(job) {
 /** Adds a finished image. If several tabs followed its job, one of them finds the recording and keeps it. */
 async function receive(job) {
   const kept = await recordingStore.takeJob(job.jobId);
-  if (kept) await recordingStore.keep(job.image.image_id, { file: kept.file });
-  if (!imageCommands.isReproduction(job)) catalog.add(job.image);
+  if (kept && !imageCommands.isDownload(job)) await recordingStore.keep(job.image.image_id, { file: kept.file });
+  if (imageCommands.isDownload(job)) kept && (await imageCommands.deliver(job));
+  else if (!imageCommands.isReproduction(job)) catalog.add(job.image);
   else if (kept) await imageCommands.prove(job);
   for (const { reason, message } of job.image.warnings ?? []) {
     if (reason !== "IMAGES_REMOVED") continue;
     toasts.note(message);
     catalog.load().catch(() => {});
   }
-  if (job === jobPanel.job && catalog.find(job.image.image_id)) showFinished(job.image);
+  const shown = imageCommands.downloadedOf(job) ?? job.image;
+  if (job === jobPanel.job && catalog.find(shown.image_id)) showFinished(shown);
   gallery.refill(job.image.image_id);
   tabSync.send("clip", job.image.image_id);
 }

@@ -23,7 +23,7 @@ from chladni_gateway.domain.films.options import (
     FilmPart,
 )
 from chladni_gateway.domain.films.record import FilmState
-from chladni_gateway.domain.films.song import MAX_SONG_SECONDS
+from chladni_gateway.domain.films.song import MAX_SONG_SECONDS, MIN_SONG_SECONDS
 from chladni_gateway.film.index import Film
 from chladni_gateway.film.runner import FilmLimits
 from chladni_gateway.rest.errors import error_detail
@@ -61,6 +61,7 @@ LIST_EXAMPLE: Final[dict[str, Any]] = {
     "films": [EXAMPLE],
     "limits": {
         "max_song_bytes": 209715200,
+        "min_song_duration_seconds": 3.0,
         "max_song_duration_seconds": 600.0,
         "side_pixels": {"min": 256, "max": 1024},
         "side_step_pixels": 64,
@@ -173,6 +174,7 @@ class FilmLimitsBody(BaseModel):
     """What films may be, to be looked at before a song is sent."""
 
     max_song_bytes: int = Field(description="Largest file of a song.")
+    min_song_duration_seconds: float = Field(description="Shortest song.")
     max_song_duration_seconds: float = Field(description="Longest song.")
     side_pixels: Range = Field(description="Widths and heights of a visualiser.")
     side_step_pixels: int = Field(description="Widths and heights are multiples of it.")
@@ -193,6 +195,7 @@ def to_film_limits(limits: FilmLimits, *, max_song_bytes: int) -> FilmLimitsBody
     """Return the body that describes the limits of films."""
     return FilmLimitsBody(
         max_song_bytes=max_song_bytes,
+        min_song_duration_seconds=MIN_SONG_SECONDS,
         max_song_duration_seconds=MAX_SONG_SECONDS,
         side_pixels=Range(min=MIN_SIDE_PIXELS, max=MAX_SIDE_PIXELS),
         side_step_pixels=SIDE_STEP_PIXELS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from functools import partial
 from http import HTTPStatus
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Request, Response
@@ -218,7 +219,7 @@ def film_routes(
         return FileResponse(
             path,
             media_type=chosen.content_type,
-            filename=chosen.file_name,
+            filename=_file_name(found.record.display_name, chosen),
             content_disposition_type="inline",
             headers={"Cache-Control": "private, max-age=3600"},
         )
@@ -236,6 +237,12 @@ async def _server_events(films: AsyncGenerator[Film, None]) -> AsyncGenerator[Se
         async for film in films:
             data: dict[str, Any] = to_film_body(film).model_dump(mode="json")
             yield ServerEvent("film", data)
+
+
+def _file_name(song: str, part: FilmPart) -> str:
+    """Return the name under which browsers save a file: that of the song, if it has one, and the part."""
+    stem = PurePath(song).stem
+    return f"{stem}-{part.file_name}" if stem else part.file_name
 
 
 def _parse(film_id: str) -> UUID:

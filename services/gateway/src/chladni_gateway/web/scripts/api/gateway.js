@@ -54,6 +54,9 @@ export const deleteJob = (jobId) => send(`/api/v1/jobs/${jobId}`, { method: "DEL
 export const deleteImage = (imageId, { keepalive = false } = {}) =>
   send(`/api/v1/images/${imageId}`, { method: "DELETE", keepalive });
 
+/** Returns the file of an image. */
+export const fetchImageFile = async (address) => (await send(address)).blob();
+
 /** Pins an image, so that neither limits nor time remove it, or takes the pin away; returns the image. */
 export const pinImage = (imageId, { isPinned }) =>
   fetchJson(`/api/v1/images/${imageId}/pin`, { method: isPinned ? "POST" : "DELETE" });
@@ -85,15 +88,17 @@ export async function fetchSpectrogram(file, { widthPixels, heightPixels, part =
   return (await send("/api/v1/spectrogram", { method: "POST", body: form })).blob();
 }
 
+/** Uploads a recording with how its image is to be made; returns the job that makes it. */
+export const createJob = (file, settings, watch) => upload("/api/v1/jobs", formOf(file, settings), watch);
+
 /**
- * Uploads a recording with how its image is to be made; returns the job that makes it.
+ * Sends a form, and returns what the server answers; `onSent` gets how much of it is sent, 0 to 1.
  * (fetch does not report the progress of an upload, hence XMLHttpRequest.)
  */
-export function createJob(file, settings, { signal, onSent }) {
-  const form = formOf(file, settings);
+export function upload(path, form, { signal, onSent }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("POST", "/api/v1/jobs");
+    request.open("POST", path);
     request.responseType = "json";
     request.upload.addEventListener("progress", ({ loaded, total }) => total > 0 && onSent(loaded / total));
     request.addEventListener("load", () => {
@@ -172,11 +177,11 @@ const postJson = (path, body) =>
     body: JSON.stringify(body),
   });
 
-async function fetchJson(path, options) {
+export async function fetchJson(path, options) {
   return (await send(path, options)).json();
 }
 
-async function send(path, options) {
+export async function send(path, options) {
   let response;
   try {
     response = await fetch(path, options);

@@ -1,6 +1,6 @@
 // Everything of this session as one file: each image, its recording if this browser has it, and how all were made.
 
-import { make } from "../ui/elements.js";
+import { saveFile } from "./save_file.js";
 import { fileNameOf } from "../gallery/image_actions.js";
 import { nameOf } from "../gallery/image_catalog.js";
 import { zipped } from "./zip.js";
@@ -22,8 +22,6 @@ export async function saveAll(catalog, recordingStore) {
   }
   const description = JSON.stringify({ images: saved }, null, 2);
   files.push({ name: "images.json", content: new Blob([description], { type: "application/json" }) });
-  const address = URL.createObjectURL(await zipped(files));
-  make("a", { href: address, download: ARCHIVE_NAME }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+  saveFile(await zipped(files), ARCHIVE_NAME);
   return saved.length;
 }

@@ -1,6 +1,7 @@
 // The microphone, as a stream of samples.
 
-const WORKLET = "/static/scripts/audio/pcm_worklet.js";
+import { prepareTap, tap, tapUnavailableReason } from "./sample_tap.js";
+
 // What makes speech clearer on telephones changes the sound that becomes an image.
 const UNPROCESSED = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 
@@ -12,9 +13,8 @@ const REASONS = {
 
 /** Returns why no microphone can be used here; an empty string if one can. */
 export function microphoneUnavailableReason() {
-  if (!window.isSecureContext) return "needs https, or this page on localhost";
-  if (!navigator.mediaDevices?.getUserMedia || !window.AudioWorkletNode)
-    return "this browser offers no microphone";
+  if (!window.isSecureContext) return tapUnavailableReason();
+  if (!navigator.mediaDevices?.getUserMedia || tapUnavailableReason() !== "") return "this browser offers no microphone";
   return "";
 }
 
@@ -25,9 +25,10 @@ export class Microphone {
     try {
       microphone.stream = await navigator.mediaDevices.getUserMedia({ audio: UNPROCESSED });
       microphone.context = new AudioContext();
-      await microphone.context.audioWorklet.addModule(WORKLET);
+      await prepareTap(microphone.context);
       await microphone.context.resume();
-      microphone.connect(onSamples);
+      const source = microphone.context.createMediaStreamSource(microphone.stream);
+      microphone.analyser = tap(microphone.context, source, onSamples);
       return microphone;
     } catch (error) {
       microphone.close();
@@ -39,17 +40,6 @@ export class Microphone {
 
   get sampleRateHz() {
     return this.context.sampleRate;
-  }
-
-  connect(onSamples) {
-    const source = this.context.createMediaStreamSource(this.stream);
-    this.analyser = new AnalyserNode(this.context, { fftSize: 2048, smoothingTimeConstant: 0.4 });
-    const worklet = new AudioWorkletNode(this.context, "pcm-worklet", { numberOfOutputs: 1 });
-    worklet.port.onmessage = ({ data }) => onSamples(data);
-    source.connect(this.analyser);
-    // A node that leads nowhere is not processed; this one leads to silence.
-    const silence = new GainNode(this.context, { gain: 0 });
-    source.connect(worklet).connect(silence).connect(this.context.destination);
   }
 
   close() {

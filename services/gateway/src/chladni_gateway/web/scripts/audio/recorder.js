@@ -1,12 +1,17 @@
 // The recorder: records, shows the level and the spectrum, plays the take, hands it over.
+//
+// Instead of the microphone it also listens to a file that is played.
 
 import { announce } from "../ui/announcer.js";
 import { centroidOf, LocalSpectrum, ServerSpectrum } from "./live_spectrum.js";
 import { Microphone, microphoneUnavailableReason } from "./microphone.js";
+import { PlayedFile } from "./played_file.js";
 import { Player } from "./player.js";
+import { tapUnavailableReason } from "./sample_tap.js";
 import { whatStandsOut } from "../gallery/explanation.js";
 import { Spectrograph } from "./spectrograph.js";
 import { formatClock } from "../ui/format.js";
+import { checkFile } from "../input/file_check.js";
 import { wavFile } from "./wav.js";
 
 const USUAL_LONGEST_SECONDS = 30;
@@ -22,15 +27,22 @@ export class Recorder {
   constructor(panel, { openers, previewPanel, movingImage, imageRecordings, onFile, onError, onPlay }) {
     Object.assign(this, { panel, previewPanel, movingImage, imageRecordings, onFile, onError, onPlay });
     this.button = openers.button;
+    this.fileInput = openers.file;
     this.part = (id) => panel.querySelector(`#${id}`);
     this.spectrograph = new Spectrograph(this.part("spectrum"));
-    this.microphone = null;
+    this.source = this.played = null;
     const unavailableReason = microphoneUnavailableReason();
     this.button.disabled = unavailableReason !== "";
     if (unavailableReason) openers.hint.textContent = unavailableReason;
     this.button.addEventListener("click", () => this.begin());
+    this.fileInput.parentElement.hidden = tapUnavailableReason() !== "";
+    this.fileInput.addEventListener("change", () => {
+      const [file] = this.fileInput.files;
+      this.fileInput.value = ""; // The same file may be chosen again.
+      if (file) this.play(file);
+    });
     this.part("recorder-stop").addEventListener("click", () => this.stop());
-    this.part("recorder-again").addEventListener("click", () => this.begin());
+    this.part("recorder-again").addEventListener("click", () => (this.played ? this.play(this.played) : this.begin()));
     this.part("recorder-discard").addEventListener("click", () => this.discard());
     this.part("recorder-use").addEventListener("click", () => this.use());
   }
@@ -39,30 +51,51 @@ export class Recorder {
     return (this.limits?.max_audio_duration_seconds ?? USUAL_LONGEST_SECONDS) - MARGIN_SECONDS;
   }
 
+  /** Records what the microphone hears. */
   async begin() {
     this.reset();
+    await this.listenTo((onSamples) => Microphone.open(onSamples), "Asking for the microphone", "Recording");
+  }
+
+  /** Plays a file and listens to it. */
+  async play(file) {
+    this.reset();
+    const { reason } = await checkFile(file, null);
+    if (reason) {
+      this.onError(`${file.name}: ${reason}`);
+      return;
+    }
+    this.played = file;
+    const onEnded = () => this.stop();
+    const open = (onSamples) => PlayedFile.open(file, onSamples, { onEnded });
+    if (await this.listenTo(open, `Opening ${file.name}`, `Playing ${file.name}`)) this.onPlay(this.source);
+  }
+
+  /** Returns whether it listens. */
+  async listenTo(open, asking, title) {
     const attempt = (this.attempt = {});
-    this.show("asking", "Asking for the microphone");
-    let microphone;
+    this.show("asking", asking);
+    let source;
     try {
-      microphone = await Microphone.open((samples) => this.take(samples));
+      source = await open((samples) => this.take(samples));
     } catch (error) {
-      if (attempt !== this.attempt) return;
+      if (attempt !== this.attempt) return false;
       this.discard();
       this.onError(error.message);
-      return;
+      return false;
     }
     if (attempt !== this.attempt) {
-      microphone.close(); // Discarded while the browser asked, and perhaps begun again.
-      return;
+      source.close(); // Discarded while the browser asked, and perhaps begun again.
+      return false;
     }
-    this.microphone = microphone;
+    this.source = source;
     this.spectrograph.clear();
-    this.listenWith(this.microphone.sampleRateHz <= MAX_LIVE_RATE_HZ ? ServerSpectrum : LocalSpectrum);
-    if (this.microphone.sampleRateHz <= MAX_LIVE_RATE_HZ) this.movingImage.begin(this.microphone.sampleRateHz);
-    this.show("recording", "Recording");
+    this.listenWith(source.sampleRateHz <= MAX_LIVE_RATE_HZ ? ServerSpectrum : LocalSpectrum);
+    if (source.sampleRateHz <= MAX_LIVE_RATE_HZ) this.movingImage.begin(source.sampleRateHz);
+    this.show("recording", title);
     this.part("recorder-title").focus();
-    announce("Recording.");
+    announce(`${title}.`);
+    return true;
   }
 
   listenWith(Spectrum) {
@@ -70,7 +103,7 @@ export class Recorder {
     this.part("recorder-source").textContent = isServers
       ? "Heard by the server, as images are."
       : "Heard by this browser.";
-    this.spectrum = new Spectrum(isServers ? this.microphone.sampleRateHz : this.microphone.analyser, {
+    this.spectrum = new Spectrum(isServers ? this.source.sampleRateHz : this.source.analyser, {
       onColumns: (columns) => this.draw(columns),
       onLevel: (decibels) => this.measure(decibels),
       onSummary: (descriptors) => this.showHeard(descriptors),
@@ -80,14 +113,15 @@ export class Recorder {
 
   take(samples) {
     if (this.panel.dataset.state !== "recording") return;
-    const most = Math.floor(this.longestSeconds * this.microphone.sampleRateHz) - this.sampleCount;
-    const block = samples.length > most ? samples.subarray(0, most) : samples;
-    this.blocks.push(block);
+    const most = Math.floor(this.longestSeconds * this.source.sampleRateHz) - this.sampleCount;
+    // A file is there already, and may be longer.
+    const block = samples.length > most && !this.played ? samples.subarray(0, most) : samples;
+    if (!this.played) this.blocks.push(block);
     this.sampleCount += block.length;
     this.spectrum.feed(block);
     this.movingImage.feed(block);
     this.showTime();
-    if (samples.length >= most) this.stop();
+    if (samples.length >= most && !this.played) this.stop();
   }
 
   draw(columns) {
@@ -114,17 +148,24 @@ export class Recorder {
   }
 
   showTime() {
-    const seconds = this.sampleCount / this.microphone.sampleRateHz;
+    const seconds = this.played ? this.source.time : this.sampleCount / this.source.sampleRateHz;
+    const whole = this.played ? this.source.duration : this.longestSeconds + MARGIN_SECONDS;
     this.part("recorder-time").textContent =
-      `${formatClock(seconds)} of ${formatClock(this.longestSeconds + MARGIN_SECONDS)}`;
+      formatClock(seconds) + (Number.isFinite(whole) ? ` of ${formatClock(whole)}` : "");
   }
 
   stop() {
     if (this.panel.dataset.state !== "recording") return;
-    const rate = this.microphone.sampleRateHz;
     this.spectrum.end();
     this.movingImage.end();
-    this.microphone.close();
+    this.source.close();
+    if (this.played) this.showTake(this.played, "Draw it, or play it again");
+    else this.keepTake(this.source.sampleRateHz);
+    announce("Stopped.");
+  }
+
+  /** Makes a file of what was recorded, if it is long enough. */
+  keepTake(rate) {
     const shortest = this.limits?.min_audio_duration_seconds ?? 0;
     if (this.sampleCount / rate < shortest) {
       this.discard();
@@ -134,14 +175,17 @@ export class Recorder {
     const time = new Date();
     const two = (number) => String(number).padStart(2, "0");
     const name = `recording ${two(time.getHours())}.${two(time.getMinutes())}.${two(time.getSeconds())}.wav`;
-    this.file = wavFile(this.blocks, rate, name);
-    this.player = new Player(name, { onPlay: this.onPlay });
-    this.player.load({ file: this.file });
+    this.showTake(wavFile(this.blocks, rate, name), "Listen to it, then use it");
     this.drawTake(this.player, this.file);
+  }
+
+  showTake(file, title) {
+    this.file = file;
+    this.player = new Player(file.name, { onPlay: this.onPlay });
+    this.player.load({ file });
     this.part("take").replaceChildren(this.player.element);
-    this.show("taken", "Listen to it, then use it");
+    this.show("taken", title);
     this.part("recorder-use").focus();
-    announce("Stopped.");
   }
 
   async drawTake(player, file) {
@@ -166,9 +210,9 @@ export class Recorder {
   reset() {
     this.spectrum?.close();
     this.movingImage.end();
-    this.microphone?.close();
+    this.source?.close();
     this.player?.unload();
-    this.spectrum = this.microphone = this.player = this.file = this.attempt = null;
+    this.spectrum = this.source = this.played = this.player = this.file = this.attempt = null;
     this.blocks = [];
     this.sampleCount = 0;
     this.levelDb = QUIETEST_DB;
@@ -180,6 +224,8 @@ export class Recorder {
     this.part("recorder-heard").hidden = true;
     this.button.hidden = true;
     this.part("recorder-title").textContent = title;
+    this.part("recorder-again").textContent = this.played ? "Play again" : "Record again";
+    this.part("recorder-discard").textContent = this.played ? "Close" : "Discard";
     this.part("recorder-stop").hidden = state !== "recording";
     for (const id of ["recorder-use", "recorder-again", "take"]) this.part(id).hidden = state !== "taken";
     if (state === "asking") this.part("recorder-time").textContent = "";

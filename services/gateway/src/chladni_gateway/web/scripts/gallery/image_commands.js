@@ -1,12 +1,14 @@
 // What visitors do with images: make them again with another seed or the same one, keep and delete them.
 
-import { deleteImage, pinImage } from "../api/gateway.js";
-import { showKept } from "./image_actions.js";
+import { deleteImage, fetchImageFile, pinImage } from "../api/gateway.js";
+import { saveFile } from "../archive/save_file.js";
+import { fileNameOf, showKept } from "./image_actions.js";
 import { settingsOf } from "./repetition.js";
 import { delay } from "../ui/delay.js";
 import { comparePixels, describeProof, renderProof } from "./reproduction.js";
 
 const REPRODUCTION = "reproduction";
+const DOWNLOAD = "download";
 const LEAVING_MS = 5000;
 
 export class ImageCommands {
@@ -51,6 +53,35 @@ export class ImageCommands {
     const settings = { ...settingsOf(image, { withSeed: true }), bypass_cache: true };
     this.jobQueue.add(file, settings, { kind: REPRODUCTION, of: image.image_id });
     this.toasts.note(`${this.catalog.label(image)} is made again, to be compared pixel by pixel.`);
+  }
+
+  /** Makes an image once more in another format, which is then downloaded. */
+  async saveAs(image, format) {
+    const file = await this.imageRecordings.recordingOf(image, { then: () => this.saveAs(image, format) });
+    if (!file) return;
+    this.jobQueue.add(file, { ...settingsOf(image, { withSeed: true }), format }, { kind: DOWNLOAD, of: image.image_id });
+    this.toasts.note(`${this.catalog.label(image)} is made as ${format.toUpperCase()}; its download begins by itself.`);
+  }
+
+  /** Returns the image of which a job only makes a copy, to be downloaded; nothing for other jobs. */
+  downloadedOf(job) {
+    return job.purpose?.kind === DOWNLOAD ? this.catalog.find(job.purpose.of) : undefined;
+  }
+
+  isDownload(job) {
+    return job.purpose?.kind === DOWNLOAD;
+  }
+
+  /** Downloads the copy of an image, which is not kept. */
+  async deliver({ image: copy }) {
+    try {
+      saveFile(await fetchImageFile(copy.image_url), fileNameOf(copy));
+      await deleteImage(copy.image_id);
+      this.catalog.remove(copy.image_id);
+    } catch (error) {
+      this.catalog.add(copy);
+      this.onError(error);
+    }
   }
 
   /** Keeps an image, so that neither limits nor time remove it, or lets it go again. */

@@ -12,12 +12,13 @@ export class ClipInput {
    * @param {object} parts
    * @param {string[]} parts.samples files among the page's samples
    * @param {() => object | null} parts.limits of the server, once known
-   * @param {import("./part_chooser.js").PartChooser} parts.partChooser
-   * @param {(files: {file: File, part: object}[]) => void} parts.onFiles
+   * @param {typeof checkFile} [parts.check] says why a file cannot be used
+   * @param {import("./part_chooser.js").PartChooser} [parts.partChooser] for files that are taken in part
+   * @param {(files: {file: File, part: object, seconds?: number}[]) => void} parts.onFiles
    * @param {(reason: string) => void} parts.onRefusal
    */
-  constructor(area, { samples, limits, partChooser, onFiles, onRefusal }) {
-    Object.assign(this, { limits, partChooser, onFiles, onRefusal });
+  constructor(area, { samples, limits, check = checkFile, partChooser, onFiles, onRefusal }) {
+    Object.assign(this, { limits, check, partChooser, onFiles, onRefusal });
     const input = area.querySelector("input[type=file]");
     input.addEventListener("change", () => {
       const files = [...input.files];
@@ -44,9 +45,9 @@ export class ClipInput {
   async take(files) {
     const accepted = [];
     for (const file of files) {
-      const { reason, isLong } = await checkFile(file, this.limits());
+      const { reason, isLong, seconds } = await this.check(file, this.limits());
       if (reason) this.onRefusal(`${file.name}: ${reason}`);
-      else if (!isLong) accepted.push({ file, part: {} });
+      else if (!isLong) accepted.push({ file, part: {}, seconds });
       else {
         const chosen = await this.choosePart(file);
         if (chosen) accepted.push(chosen);

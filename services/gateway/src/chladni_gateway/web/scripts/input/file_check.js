@@ -44,6 +44,28 @@ export async function checkFile(file, limits) {
   return ACCEPTED;
 }
 
+/**
+ * Returns `{reason, isLong, seconds}` for the song of a film, which is taken as a whole; `seconds` is its length as its
+ * header states it, NaN if it does not.
+ */
+export async function checkSong(file, limits) {
+  const { reason } = await checkFile(file, null);
+  if (reason) return refused(reason);
+  const { max_song_bytes: maxBytes, min_song_duration_seconds: shortest, max_song_duration_seconds: longest } = limits;
+  if (file.size > maxBytes) {
+    return refused(`the file is over ${formatBytes(maxBytes)}, the limit of songs. Compress it, such as to OGG or MP3.`);
+  }
+  let seconds = await headerDuration(file);
+  if (seconds > longest + TOLERANCE_SECONDS) seconds = await durationOf(file, longest);
+  if (seconds > longest + TOLERANCE_SECONDS) {
+    return refused(`${formatSeconds(seconds)} is too long; at most ${formatSeconds(longest)} are allowed. Cut the song.`);
+  }
+  if (seconds < shortest - TOLERANCE_SECONDS) {
+    return refused(`${formatSeconds(seconds)} is too short; a song has at least ${formatSeconds(shortest)}.`);
+  }
+  return { ...ACCEPTED, seconds };
+}
+
 const ACCEPTED = { reason: "", isLong: false };
 const refused = (reason) => ({ reason, isLong: false });
 

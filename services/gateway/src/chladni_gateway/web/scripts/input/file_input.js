@@ -10,28 +10,31 @@ export class FileInput {
   /**
    * @param {object} parts
    * @param {HTMLInputElement} parts.input
-   * @param {HTMLElement} parts.dropTarget
+   * @param {HTMLElement[]} parts.dropTargets marked while something is dragged over the page
+   * @param {() => ((files: File[]) => void) | null} parts.elsewhere what takes dropped and pasted files at the moment
+   *   in place of this; null for nothing
    * @param {import("./part_chooser.js").PartChooser} parts.partChooser for recordings that are too long
    * @param {(chosen: {file: File, part: object}[]) => void} parts.onFiles
    * @param {(file: File) => Promise<boolean>} parts.onImage tries to use an image; returns whether it did
    * @param {(reason: string) => void} parts.onRefusal
    */
-  constructor({ input, dropTarget, partChooser, onFiles, onImage, onRefusal }) {
+  constructor({ input, dropTargets, elsewhere, partChooser, onFiles, onImage, onRefusal }) {
     Object.assign(this, { partChooser, onFiles, onImage, onRefusal });
     input.addEventListener("change", () => {
       const files = [...input.files];
       input.value = ""; // The same file may be chosen again.
       this.take(files);
     });
-    document.addEventListener("paste", (event) => this.take([...event.clipboardData.files]));
-    this.watchDrops(dropTarget);
+    const receive = (files) => (elsewhere() ?? ((taken) => this.take(taken)))([...files]);
+    document.addEventListener("paste", (event) => receive(event.clipboardData.files));
+    this.watchDrops(dropTargets, receive);
   }
 
-  watchDrops(dropTarget) {
+  watchDrops(dropTargets, receive) {
     let depth = 0;
     const mark = (change) => {
       depth = Math.max(0, depth + change);
-      dropTarget.toggleAttribute("data-over", depth > 0);
+      for (const target of dropTargets) target.toggleAttribute("data-over", depth > 0);
     };
     document.addEventListener("dragenter", (event) => {
       event.preventDefault();
@@ -42,7 +45,7 @@ export class FileInput {
     document.addEventListener("drop", (event) => {
       event.preventDefault();
       mark(-depth);
-      this.take([...event.dataTransfer.files]);
+      receive(event.dataTransfer.files);
     });
   }
 

@@ -1,6 +1,6 @@
 // What is open, as the page's address says it: Back closes it, and a bookmark opens it again.
 //
-//     #figure/ID   #play/ID   #compare/ID/ID/...   #alike/ID   #music   #machines
+//     #figure/ID   #play/ID   #compare/ID/ID/...   #alike/ID   #music   #films   #machines
 
 export class Route {
   /** `onChange` gets `{view, ids}` when the visitor goes back, forward, or to another address. */

@@ -1,4 +1,4 @@
-// The parts of the page: drawing, music and machines. The last two are fetched when they are opened.
+// The parts of the page: drawing, music, films and machines. All but the first are fetched when they are opened.
 
 export class Tabs {
   /**
@@ -9,11 +9,13 @@ export class Tabs {
   constructor(nav, { openers, onError }) {
     Object.assign(this, { nav, openers, onError });
     this.opened = new Set();
+    this.shown = "draw";
   }
 
   /** Shows the part of a name; any other name means drawing. */
   show(name) {
     const shown = Object.hasOwn(this.openers, name) ? name : "draw";
+    this.shown = shown;
     for (const link of this.nav.querySelectorAll("a")) {
       if (link.hash === `#${shown}`) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");

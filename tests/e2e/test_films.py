@@ -1,0 +1,107 @@
+"""Films on the page: asked for, followed, watched, downloaded, stopped, resumed and deleted."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import expect
+
+from chladni_contract.errors import Reason, UnavailableError
+
+SEEN_PIXELS = "video => video.videoWidth"
+
+
+@pytest.fixture
+def begin(clip):
+    """Opens the part for films and asks for one of a song."""
+
+    async def beginning(page, name="song.wav"):
+        await page.get_by_role("link", name="Film", exact=True).click()
+        await page.set_input_files("#films-file", clip(name, seconds=4))
+        await expect(page.locator("#films-song")).to_contain_text(f"{name} · 4 s · ")
+        await page.get_by_role("button", name="Make the film").click()
+
+    return beginning
+
+
+async def test_a_song_becomes_a_film_that_is_followed_watched_and_downloaded(
+    page, backends, films, begin, eventually
+):
+    films.may_go_on.clear()
+    await page.get_by_role("link", name="Film", exact=True).click()
+    await expect(page.locator("#films-limits")).to_have_text(
+        "A song of 3 s to 10 min, up to 200 MB. At most 8 films, each kept for 24 hours."
+    )
+    await page.get_by_role("button", name="Make the film").click()
+    await expect(page.locator("#films-refusal")).to_have_text("Choose a song first.")
+    await begin(page)
+    film = page.get_by_role("listitem").filter(has_text="song.wav")
+    status = film.locator(".film__status")
+    await expect(status).to_have_text("Making the loop, 42 % done, about 5 min 11 s left.")
+    await expect(film.get_by_role("img", name="The cover of song.wav")).to_be_visible()
+    await expect(page.locator("#films-song")).to_be_hidden()
+
+    await page.reload()
+    await expect(status).to_contain_text("42 % done")
+    films.may_go_on.set()
+    await expect(status).to_have_text("Done. The server removes it in 24 hours.")
+    await expect(film.get_by_role("progressbar")).to_be_hidden()
+    visualizer = film.get_by_label("The visualiser of song.wav")
+    await eventually(lambda: visualizer.evaluate(SEEN_PIXELS))
+    assert await film.get_by_label("The loop of song.wav").evaluate("video => video.loop")
+    await page.set_viewport_size({"width": 320, "height": 700})
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+    cover = film.get_by_role("link", name="Download the cover")
+    async with page.expect_download() as download:
+        await cover.click()
+    assert (await download.value).suggested_filename == "song-cover.png"
+    await expect(cover).to_be_visible()
+
+
+async def test_a_film_is_stopped_goes_on_and_fails_with_what_to_do(page, backends, films, begin):
+    films.may_go_on.clear()
+    await begin(page)
+    film = page.locator(".film")
+    await film.get_by_role("button", name="Cancel").click()
+    await expect(film.locator(".film__status")).to_contain_text("Stopped at 42 %; it can go on from there.")
+    films.error = UnavailableError(Reason.BACKEND_UNAVAILABLE, "Image generation does not answer.")
+    films.may_go_on.set()
+    await film.get_by_role("button", name="Go on").click()
+    await expect(film.locator(".film__status")).to_contain_text("It could not be made.")
+    await expect(film.locator(".film__fault")).to_have_text(
+        "Image generation does not answer. Try again in a moment."
+    )
+    await film.get_by_role("button", name="Delete: song.wav").click()
+    await film.get_by_role("button", name="Delete its files for good?").click()
+    await expect(page.locator("#films-empty")).to_be_visible()
+
+
+async def test_songs_that_cannot_be_used_are_refused_before_they_are_sent(page, films, clip):
+    async def take_less(route):
+        answer = await route.fetch()
+        body = await answer.json()
+        body["limits"] |= {"max_song_bytes": 200_000, "max_song_duration_seconds": 4.0}
+        await route.fulfill(response=answer, json=body)
+
+    await page.route("**/api/v1/films", take_less)
+    sent = []
+    page.on("request", lambda request: request.method == "POST" and sent.append(request.url))
+    await page.get_by_role("link", name="Film", exact=True).click()
+    for file, words in (
+        (clip("notes.txt") | {"buffer": b"no sound"}, "not a recording in a known format"),
+        (clip("short.wav", seconds=1), "1 s is too short; a song has at least 3 s."),
+        (clip("large.wav", seconds=5), "the file is over 195 kB, the limit of songs."),
+        (clip("long.wav", seconds=4.4), "4.4 s is too long; at most 4 s are allowed."),
+    ):
+        await page.set_input_files("#films-file", file)
+        await expect(page.locator("#films-refusal")).to_contain_text(f"{file['name']}: {words}")
+    assert sent == []
+
+
+async def test_a_server_without_films_says_so_and_to_its_operator_why(visit, own_gateway):
+    gateway = await own_gateway(max_films=0)
+    async with visit(gateway.address, complaints="status of 501") as page:
+        await page.get_by_role("link", name="Film", exact=True).click()
+        await expect(page.get_by_text("This server makes no films.")).to_be_visible()
+        await expect(page.locator("#films-offer")).to_be_hidden()
+        await page.get_by_text("For the operator", exact=True).click()
+        await expect(page.locator("#films-operator")).to_contain_text("chladni-gateway[film]")
