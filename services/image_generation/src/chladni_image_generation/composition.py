@@ -218,7 +218,11 @@ def load_configured_model(settings: ImageGenerationSettings, reference: str) -> 
         safety_checker=settings.safety_checker,
         tiny_decoder_for_images=settings.tiny_decoder_for == "images",
     )
-    return load_model(reference, options)
+    model = load_model(reference, options)
+    model.description = model.description.limited_to(
+        settings.max_side_pixels, setting="CHLADNI_IMAGE_GENERATION_MAX_SIDE_PIXELS"
+    )
+    return model
 
 
 def _limits_of(settings: ImageGenerationSettings, thread_count: int) -> EngineLimits:

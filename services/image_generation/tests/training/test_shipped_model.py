@@ -87,7 +87,7 @@ def test_the_manifest_tells_of_the_space_and_the_sizes_of_this_code() -> None:
     assert manifest["conditioning"]["descriptor_space"] == DESCRIPTOR_SPACE
     assert manifest["conditioning"]["components"] == list(COMPONENT_NAMES)
     assert manifest["conditioning"]["guide_channels"] == GUIDE_CHANNELS
-    assert manifest["sizes"] == {"minimum_pixels": 256, "maximum_pixels": 1024, "multiple_pixels": 64}
+    assert manifest["sizes"] == {"minimum_pixels": 256, "maximum_pixels": 2048, "multiple_pixels": 64}
     autoencoder = AutoencoderDC.from_pretrained(FOLDER, subfolder="vae")
     assert manifest["latents"] == {
         "channels": 4,

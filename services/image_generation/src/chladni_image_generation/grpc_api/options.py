@@ -176,7 +176,7 @@ def check_side(validator: RequestValidator, field: str, pixels: int, sizes: Imag
         wanted = f"{sizes.minimum_pixels} pixels, the only size of this model; or leave it out"
     else:
         limits = f"from {sizes.minimum_pixels} to {sizes.maximum_pixels}"
-        wanted = f"a multiple of {sizes.multiple_pixels} pixels {limits}"
+        wanted = f"a multiple of {sizes.multiple_pixels} pixels {limits}{_limit(sizes)}"
     validator.check(
         field,
         valid=pixels in sizes,
@@ -188,6 +188,11 @@ def check_side(validator: RequestValidator, field: str, pixels: int, sizes: Imag
             "multiple": sizes.multiple_pixels,
         },
     )
+
+
+def _limit(sizes: ImageSizes) -> str:
+    """Return what keeps sides shorter than the model could make them, as the end of a clause."""
+    return f" because of {sizes.limited_by} on this server" if sizes.limited_by else ""
 
 
 def _check_previews(validator: RequestValidator, previews: generation_pb2.PreviewOptions) -> None:
@@ -266,7 +271,7 @@ def _check_upscale(validator: RequestValidator, options: ImageOptions, model: Mo
         "options.upscale",
         valid=options.upscale == 1 or model.has_upscaler or all(side in model.sizes for side in enlarged),
         description=f"would make {enlarged[0]} x {enlarged[1]} pixels of the image; sides have at most "
-        f"{model.sizes.maximum_pixels}. Ask for a smaller width and height.",
+        f"{model.sizes.maximum_pixels}{_limit(model.sizes)}. Ask for a smaller width and height.",
         metadata={"value": max(enlarged), "maximum": model.sizes.maximum_pixels},
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,11 +24,14 @@ class ImageSizes:
         minimum_pixels: The shortest.
         maximum_pixels: The longest.
         multiple_pixels: Each is a multiple of this.
+        limited_by: Name of the setting that keeps sides shorter than the model could make them; empty if none
+            does.
     """
 
     minimum_pixels: int
     maximum_pixels: int
     multiple_pixels: int
+    limited_by: str = ""
 
     def __contains__(self, side_pixels: int) -> bool:
         return (
@@ -115,6 +118,29 @@ class ModelDescription:
     text_reader: TextReader | None = field(default=None, compare=False, repr=False)
     looks: tuple[str, ...] = ()
     vector_looks: frozenset[str] = frozenset()
+
+    def limited_to(self, max_side_pixels: int, *, setting: str) -> ModelDescription:
+        """Return the description of this model on a server that makes no longer sides than some length.
+
+        Args:
+            max_side_pixels: The length; the native size is made in any case.
+            setting: Name of the setting that says so.
+        """
+        largest = max(max_side_pixels - max_side_pixels % self.sizes.multiple_pixels, *self.image_size_pixels)
+        if self.sizes.maximum_pixels <= largest:
+            return self
+        upscales = tuple(
+            factor
+            for factor in self.upscales
+            if factor == 1 or self.has_upscaler or max(self.image_size_pixels) * factor <= largest
+        )
+        sizes = replace(
+            self.sizes,
+            minimum_pixels=min(self.sizes.minimum_pixels, largest),
+            maximum_pixels=largest,
+            limited_by=setting,
+        )
+        return replace(self, sizes=sizes, upscales=upscales)
 
     def latent_shape_of(
         self, width_pixels: int, height_pixels: int, *, upscale: int = 1

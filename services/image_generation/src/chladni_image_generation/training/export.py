@@ -105,7 +105,7 @@ def _sizes(model: ImageModel, native_pixels: int) -> dict[str, int]:
     multiple_pixels = DOWNSAMPLING * max(GRID_SIZE, 2 ** (levels - 1))
     return {
         "minimum_pixels": max(multiple_pixels, native_pixels // 2),
-        "maximum_pixels": 2 * native_pixels,
+        "maximum_pixels": 4 * native_pixels,
         "multiple_pixels": multiple_pixels,
     }
 

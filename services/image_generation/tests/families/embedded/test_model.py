@@ -10,6 +10,7 @@ import torch
 
 from chladni_contract.descriptor_space import COMPONENT_COUNT
 from chladni_image_generation.families.embedded.detailer import Detailer, DetailerConfig
+from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
 from chladni_image_generation.generation import Conditioning, GenerationRequest
 
 SIZE = 64
@@ -48,6 +49,17 @@ def test_a_blend_is_guided_by_the_noise_of_the_seed_alone(model):
     assert not torch.equal(blend.latents, planned(model, request_for(model)).latents)
     alone = planned(model, request_for(model, latents=smooth)).stages[0].condition["guide"]
     assert not torch.equal(alone, guide)
+
+
+@pytest.mark.parametrize("size", [(128, 128), (64, 192), (256, 128)])
+def test_a_seed_composes_alike_at_every_size(model, size):
+    native = planned(model, request_for(model)).latents
+    larger = planned(model, request_for(model, size=size)).latents
+    assert larger.shape == (4, size[1] // 8, size[0] // 8)
+    torch.testing.assert_close(grids_of_noise(larger[None]), grids_of_noise(native[None]), rtol=0, atol=1e-4)
+    assert larger.std() == pytest.approx(1, abs=0.1)
+    again = planned(model, request_for(model, size=size)).latents
+    assert torch.equal(larger, again)
 
 
 def test_the_landscape_without_a_detailer_is_what_was_decoded(model):

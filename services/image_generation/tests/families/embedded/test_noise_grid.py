@@ -26,6 +26,14 @@ def test_noise_holds_the_grid_it_was_coupled_with(side: int) -> None:
     assert torch.allclose(grids_of_noise(coupled), grids, atol=1e-4)
 
 
+@pytest.mark.parametrize(("height", "width"), [(8, 32), (48, 16)])
+def test_noise_of_any_shape_holds_a_grid(height: int, width: int) -> None:
+    noise = torch.randn(2, GRID_CHANNELS, height, width, generator=torch.Generator().manual_seed(9))
+    coupled = couple_noise(noise, draw_grids([1, 2]))
+    assert coupled.shape == noise.shape
+    assert torch.allclose(grids_of_noise(coupled), draw_grids([1, 2]), atol=1e-4)
+
+
 def test_noise_keeps_its_variation_inside_the_blocks() -> None:
     noise = white_noise(2, 32)
     coupled = couple_noise(noise, draw_grids([1, 2]))

@@ -15,7 +15,13 @@ import torch
 from torch import Tensor
 
 from chladni_image_generation.families.embedded.correspondences import ImageParameters
-from chladni_image_generation.families.embedded.fields import gradient, line_mask, plane, smooth_step
+from chladni_image_generation.families.embedded.fields import (
+    ALL_ROWS,
+    gradient,
+    line_mask,
+    plane,
+    smooth_step,
+)
 from chladni_image_generation.families.embedded.palette import srgb_from_oklab
 from chladni_image_generation.families.embedded.scene import (
     RIDGE_COUNT,
@@ -45,6 +51,7 @@ def draw_detail_planes(
     height: int,
     width: int,
     placement: Placement | None = None,
+    rows: slice = ALL_ROWS,
 ) -> Tensor:
     """Draw the planes of B sounds and of the noise that bends their images.
 
@@ -54,26 +61,29 @@ def draw_detail_planes(
         height: Height of the image in pixels.
         width: Width of the image in pixels.
         placement: Where the segments of a moving course stand; `None` if sixteen fill the image.
+        rows: Those of the image that are drawn, from 0 at the top. Slopes in the first and the last of them
+            look to one side only.
 
     Returns:
-        float32 (B, `DETAIL_PLANES`, height, width), about unit scale.
+        float32 (B, `DETAIL_PLANES`, rows, width), about unit scale.
     """
-    noise = noise_fields(grids, height, width)
-    scene = bent_scene(parameters, noise, placement=placement)
+    noise = noise_fields(grids, height, width, rows=rows)
+    scene = bent_scene(parameters, noise, placement=placement, height=height, rows=rows)
+    pixel = 2 / min(height, width)
     bodies = torch.sigmoid(scene.bodies / plane(0.05 + 2.0 * (parameters.body_softness - 0.06)) * 1.5)
-    ridges, behind = _ridges(scene, noise, parameters, seen=1 - bodies)
+    ridges, behind = _ridges(scene, noise, parameters, seen=1 - bodies, pixel=pixel)
     return torch.cat(
         [
-            _plate(scene, noise, parameters, seen=behind),
+            _plate(scene, noise, parameters, seen=behind, pixel=pixel),
             _ribbon(scene, noise, parameters, seen=behind),
             ridges,
-            _bodies(scene, parameters, cover=bodies),
+            _bodies(scene, parameters, cover=bodies, pixel=pixel),
         ],
         dim=1,
     )
 
 
-def _plate(scene: Scene, noise: Tensor, parameters: ImageParameters, *, seen: Tensor) -> Tensor:
+def _plate(scene: Scene, noise: Tensor, parameters: ImageParameters, *, seen: Tensor, pixel: float) -> Tensor:
     """Return the sparks of the sky, and the plate's contours, light, rim and nodal lines with their colour.
 
     Args:
@@ -81,6 +91,7 @@ def _plate(scene: Scene, noise: Tensor, parameters: ImageParameters, *, seen: Te
         noise: (B, 4, H, W) fields.
         parameters: What the sounds decide.
         seen: (B, H, W) how much of what is behind the ridges and bodies is seen.
+        pixel: Side of a pixel, in units of half the shorter side.
     """
     share = plane(parameters.plate_share)
     contrast, strength = plane(parameters.contrast), plane(parameters.line_strength)
@@ -90,9 +101,9 @@ def _plate(scene: Scene, noise: Tensor, parameters: ImageParameters, *, seen: Te
     spark = smooth_step(scene.cells + 0.12 * noise[:, 3], 0.82, 1.0) * plane(parameters.cell_share)
     rings = torch.cos(2 * math.pi * scene.ring_phase) * feature(scene.ring_course, "level")
     height = 0.85 * scene.figure + 0.30 * plane(parameters.band_depth) * rings
-    line = line_mask(scene.figure, torch.full_like(parameters.jag, _LINE_WIDTH))
+    line = line_mask(scene.figure, torch.full_like(parameters.jag, _LINE_WIDTH), pixel=pixel)
     contours = line_mask(
-        torch.sin(3 * math.pi * scene.figure), torch.full_like(parameters.jag, _CONTOUR_WIDTH)
+        torch.sin(3 * math.pi * scene.figure), torch.full_like(parameters.jag, _CONTOUR_WIDTH), pixel=pixel
     )
     reach = 0.25 + 0.75 * (1 - smooth_step(distance, -0.05, 0.25))
     sand = seen * share * strength * reach * line
@@ -100,7 +111,7 @@ def _plate(scene: Scene, noise: Tensor, parameters: ImageParameters, *, seen: Te
     lit = [
         seen * (1 - cover) * spark,
         seen * 0.16 * _LIGHTNESS_SCALE * cover * strength * contours,
-        seen * _LIGHTNESS_SCALE * cover * _light(height, parameters),
+        seen * _LIGHTNESS_SCALE * cover * _light(height, parameters, pixel),
         seen * 0.22 * _LIGHTNESS_SCALE * share * contrast * torch.exp(-((distance / _RIM_WIDTH) ** 2)),
     ]
     return torch.cat([torch.stack([*lit, sand], dim=1), _coloured(sand, tint)], dim=1)
@@ -116,7 +127,7 @@ def _ribbon(scene: Scene, noise: Tensor, parameters: ImageParameters, *, seen: T
 
 
 def _ridges(
-    scene: Scene, noise: Tensor, parameters: ImageParameters, *, seen: Tensor
+    scene: Scene, noise: Tensor, parameters: ImageParameters, *, seen: Tensor, pixel: float
 ) -> tuple[Tensor, Tensor]:
     """Return how much of each ridge is seen, its bands, crest, slopes and edge, and what is seen behind all.
 
@@ -125,6 +136,7 @@ def _ridges(
         noise: (B, 4, H, W) fields.
         parameters: What the sounds decide.
         seen: (B, H, W) how much of the landscape is seen.
+        pixel: Side of a pixel, in units of half the shorter side.
     """
     edge = 0.006 + plane(parameters.body_softness - 0.06) * 0.12
     contrast, depth_of_bands = plane(parameters.contrast), plane(parameters.band_depth)
@@ -140,7 +152,7 @@ def _ridges(
         share = seen * cover
         bands = bands + share * wave
         crest = crest + share * torch.exp(-depth / 0.10)
-        slopes = slopes + share * _light(0.25 * wave - 0.5 * depth, parameters)
+        slopes = slopes + share * _light(0.25 * wave - 0.5 * depth, parameters, pixel)
         seen = seen * (1 - cover)
         shares.append(share)
     lit = [
@@ -152,10 +164,10 @@ def _ridges(
     return torch.stack([*shares, *lit], dim=1), seen
 
 
-def _bodies(scene: Scene, parameters: ImageParameters, *, cover: Tensor) -> Tensor:
+def _bodies(scene: Scene, parameters: ImageParameters, *, cover: Tensor, pixel: float) -> Tensor:
     """Return the cover of the bodies, the light on them, and their colour."""
     dome = scene.bodies.clamp(min=0.02).sqrt()
-    light = torch.tanh(1.1 * _facing(dome) * plane(parameters.body_radius))
+    light = torch.tanh(1.1 * _facing(dome, pixel) * plane(parameters.body_radius))
     return torch.cat(
         [
             torch.stack([cover, 0.22 * _LIGHTNESS_SCALE * cover * light], dim=1),
@@ -171,13 +183,13 @@ def _coloured(cover: Tensor, lab: Tensor) -> Tensor:
     return cover[:, None] * colours
 
 
-def _light(height: Tensor, parameters: ImageParameters) -> Tensor:
+def _light(height: Tensor, parameters: ImageParameters, pixel: float) -> Tensor:
     """Return the light that grazes a relief: slopes towards it are lit, others in shadow."""
-    lit = torch.tanh(0.22 * _facing(height))
+    lit = torch.tanh(0.22 * _facing(height, pixel))
     return plane(parameters.relief) * (lit + 0.6 * lit.clamp(min=0) ** 4)
 
 
-def _facing(height: Tensor) -> Tensor:
+def _facing(height: Tensor, pixel: float) -> Tensor:
     """Return the slope of a relief towards the light."""
-    slope_x, slope_y = gradient(height)
+    slope_x, slope_y = gradient(height, pixel=pixel)
     return -(slope_x * math.cos(_LIGHT_ANGLE) + slope_y * math.sin(_LIGHT_ANGLE))

@@ -74,6 +74,12 @@ class Detailer(nn.Module):
             hidden = hidden + second(functional.silu(first(functional.silu(hidden))))
         return images + functional.pixel_shuffle(self.leave(functional.silu(hidden)), FOLD)
 
+    @property
+    def reach_pixels(self) -> int:
+        """How many rows away a pixel of its images depends on the scene, whose slopes look a row further."""
+        convolutions = 2 + 2 * self.config.blocks
+        return FOLD * (convolutions + 1)
+
     def save(self, folder: Path) -> None:
         """Write the configuration and the weights, in half precision."""
         folder.mkdir(parents=True, exist_ok=True)

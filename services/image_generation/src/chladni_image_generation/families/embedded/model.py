@@ -27,7 +27,7 @@ from chladni_image_generation.families.embedded.conditioning import (
 )
 from chladni_image_generation.families.embedded.correspondences import parameters_from_descriptors
 from chladni_image_generation.families.embedded.detail_planes import draw_detail_planes
-from chladni_image_generation.families.embedded.detailer import DETAILER_FOLDER, Detailer
+from chladni_image_generation.families.embedded.detailer import DETAILER_FOLDER, FOLD, Detailer
 from chladni_image_generation.families.embedded.guide import GUIDE_CHANNELS
 from chladni_image_generation.families.embedded.looks.canvas import Canvas
 from chladni_image_generation.families.embedded.looks.mixture import (
@@ -39,7 +39,8 @@ from chladni_image_generation.families.embedded.looks.mixture import (
     shares_of_audio,
 )
 from chladni_image_generation.families.embedded.moving import MovingScene
-from chladni_image_generation.families.embedded.noise_grid import grids_of_noise
+from chladni_image_generation.families.embedded.noise_grid import couple_noise, grids_of_noise
+from chladni_image_generation.families.embedded.strips import decoder_reach, strips_of
 from chladni_image_generation.generation import GenerationRequest
 from chladni_image_generation.models.files import ModelFiles, ModelFilesError
 from chladni_image_generation.models.interface import (
@@ -63,6 +64,11 @@ FAMILY: Final = "chladni-embedded"
 _SUMMARY: Final = (
     "Abstract images by latent diffusion, conditioned on the descriptors of a sound and their course."
 )
+_STRIP_LATENTS: Final = 160 * 160
+"""Most latents that are decoded together, if there are more: about as many as 1280 x 1280 pixels have."""
+
+_STRIP_PIXELS: Final = 512 * 1024
+"""Most pixels that get their details together."""
 
 
 class EmbeddedModel:
@@ -92,6 +98,7 @@ class EmbeddedModel:
         self._autoencoder = autoencoder
         self._schedulers = schedulers
         self._detailer = detailer
+        self._reach = decoder_reach(autoencoder.config)
 
     def plan(self, request: GenerationRequest, generator: torch.Generator) -> GenerationPlan:
         """Return the way from noise to the image that the request's embedding of shape (152,) asks for."""
@@ -102,7 +109,7 @@ class EmbeddedModel:
         )
         scheduler = self._schedulers.new(request.scheduler)
         timesteps = timesteps_of(scheduler, request.steps)
-        own_noise = torch.randn(shape, generator=generator)
+        own_noise = self._noise(shape, generator)
         noise = blended_noise(request.conditioning, own_noise)
         # A blend has the variance of white noise but not its independence: the means of its blocks, which
         # bend the scene, would be larger than any in training. Where there are latents alone, they must do.
@@ -181,10 +188,33 @@ class EmbeddedModel:
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
         """Return the RGB pixels (B, height, width, 3) of clean latents (B, C, H, W)."""
         scaled = latents.to(self.device, self.dtype) / self._autoencoder.config.scaling_factor
+        if self._reach is None:
+            return self._decoded(scaled)
+        side = self._autoencoder.spatial_compression_ratio
+        height, width = scaled.shape[2:]
+        strips = strips_of(height, width, max_area=_STRIP_LATENTS, margin=self._reach)
+        return np.concatenate(
+            [
+                self._decoded(scaled[:, :, strip.around])[
+                    :, strip.inner.start * side : strip.inner.stop * side
+                ]
+                for strip in strips
+            ],
+            axis=1,
+        )
+
+    def _decoded(self, scaled: Tensor) -> NDArray[np.uint8]:
         decoded = self._autoencoder.decode(scaled).sample.float()
         pixels = (decoded * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)
         array: NDArray[np.uint8] = pixels.permute(0, 2, 3, 1).cpu().numpy()
         return array
+
+    def _noise(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+        """Return white noise (C, H, W) that composes an image as that of the native size does."""
+        native = torch.randn(self.description.latent_shape, generator=generator)
+        if shape == self.description.latent_shape:
+            return native
+        return couple_noise(torch.randn(shape, generator=generator)[None], grids_of_noise(native[None]))[0]
 
     def preview(self, latents: Tensor, size_pixels: int) -> NDArray[np.uint8]:
         """Return RGB pixels (h, w, 3) of a small image of what latents (C, H, W) show."""
@@ -241,11 +271,17 @@ class EmbeddedModel:
         if self._detailer is None:
             return image
         _, height, width = image.shape
-        planes = draw_detail_planes(
-            parameters_from_descriptors(embedding[None]), grids[None], height=height, width=width
-        )
-        drawn = self._detailer((image[None] * 2 - 1).to(self.device), planes.to(self.device))
-        detailed: Tensor = (drawn[0] / 2 + 0.5).cpu()
+        parameters = parameters_from_descriptors(embedding[None])
+        detailed = torch.empty_like(image)
+        for strip in strips_of(
+            height, width, max_area=_STRIP_PIXELS, margin=self._detailer.reach_pixels, multiple=FOLD
+        ):
+            planes = draw_detail_planes(
+                parameters, grids[None], height=height, width=width, rows=strip.around
+            )
+            seen = image[None, :, strip.around] * 2 - 1
+            drawn = self._detailer(seen.to(self.device), planes.to(self.device))
+            detailed[:, strip.rows] = (drawn[0, :, strip.inner] / 2 + 0.5).cpu()
         return detailed
 
     def _without_batch(self, condition: Condition) -> dict[str, Tensor]:

@@ -32,7 +32,7 @@ def grids_of_noise(noise: Tensor) -> Tensor:
 
 
 def couple_noise(noise: Tensor, grids: Tensor) -> Tensor:
-    """Move each block of (B, 4, h, h) white noise so that it holds the given grids."""
-    block = noise.shape[-1] // GRID_SIZE
-    shift = (grids - grids_of_noise(noise)) / block
-    return noise + functional.interpolate(shift, scale_factor=block, mode="nearest")
+    """Move each block of (B, 4, h, w) white noise, h and w multiples of 8, so that it holds given grids."""
+    block = noise.shape[-2] // GRID_SIZE, noise.shape[-1] // GRID_SIZE
+    shift = (grids - grids_of_noise(noise)) / math.sqrt(block[0] * block[1])
+    return noise + functional.interpolate(shift, size=noise.shape[-2:], mode="nearest")

@@ -22,7 +22,13 @@ from torch.nn import functional
 from chladni_contract.descriptor_space import TEMPORAL_FEATURES, TEMPORAL_SEGMENTS
 from chladni_image_generation.descriptor_space import course_at
 from chladni_image_generation.families.embedded.correspondences import ImageParameters
-from chladni_image_generation.families.embedded.fields import grid_field, pixel_grid, plane, smooth_step
+from chladni_image_generation.families.embedded.fields import (
+    ALL_ROWS,
+    grid_field,
+    pixel_grid,
+    plane,
+    smooth_step,
+)
 
 RIDGE_COUNT: Final = 4
 
@@ -143,15 +149,30 @@ def lay_out(
     )
 
 
-def noise_fields(grids: Tensor, height: int, width: int) -> Tensor:
-    """Return the smooth fields (B, 4, H, W) of unit variance through (B, 4, 8, 8) grids."""
+def noise_fields(grids: Tensor, height: int, width: int, *, rows: slice = ALL_ROWS) -> Tensor:
+    """Return the smooth fields (B, 4, H, W) of unit variance through (B, 4, 8, 8) grids.
+
+    Args:
+        grids: what the noise decides.
+        height: height of the image in pixels.
+        width: its width.
+        rows: those that are wanted, from 0 at the top.
+    """
     fields = [
-        grid_field(grid, height, width, blur=blur) for grid, blur in zip(grids.unbind(1), _BLURS, strict=True)
+        grid_field(grid, height, width, blur=blur, rows=rows)
+        for grid, blur in zip(grids.unbind(1), _BLURS, strict=True)
     ]
     return torch.stack(fields, dim=1)
 
 
-def bent_scene(parameters: ImageParameters, noise: Tensor, *, placement: Placement | None = None) -> Scene:
+def bent_scene(
+    parameters: ImageParameters,
+    noise: Tensor,
+    *,
+    placement: Placement | None = None,
+    height: int | None = None,
+    rows: slice = ALL_ROWS,
+) -> Scene:
     """Return the scene of B sounds on a plane bent by their (B, 4, H, W) noise fields.
 
     Domain warping follows Quilez (2002), "Domain warping".
@@ -160,9 +181,12 @@ def bent_scene(parameters: ImageParameters, noise: Tensor, *, placement: Placeme
         parameters: what the sounds decide.
         noise: the fields.
         placement: where the segments of a moving course stand, as in `lay_out`.
+        height: height of the image in pixels, if the fields are those of some of its rows.
+        rows: these rows, from 0 at the top.
     """
-    height, width = noise.shape[2:]
-    x, y = (axis.to(noise.device) for axis in pixel_grid(len(noise), height, width))
+    width = noise.shape[3]
+    height = height or noise.shape[2]
+    x, y = (axis.to(noise.device) for axis in pixel_grid(len(noise), height, width, rows=rows))
     half_width = max(width / height, 1.0)
     return lay_out(
         parameters,

@@ -89,8 +89,8 @@ measures the whole way from sound to image.
 ## Limits
 
 - It paints one kind of abstract art: plates and rings over landscapes, ribbons, bodies, clouds.
-- It was trained at 512x512. Larger and smaller images show the same scene, wide and tall ones more around
-  it, with the sound from edge to edge; the same seed bends the plane in another way there.
+- It was trained at 512x512. Images of 256 to 2048 pixels a side show the same scene, which a seed composes
+  alike at every size; wide and tall ones have more around it, with the sound from edge to edge.
 - The course has 16 segments: what changes faster within a sound shows as onsets, not one by one.
 - The embedding holds pitch classes and a register, not partials; the plate's modes follow from those.
 """
