@@ -50,7 +50,7 @@ def render(canvas: Canvas) -> Tensor:
     """Return the OKLab image (3, H, W) of sand on the plate."""
     weights, sign = mode_weights(canvas)
     x = canvas.x + 0.006 * canvas.noise[0]
-    parts = zip(x.split(_ROWS_AT_ONCE), canvas.y.split(_ROWS_AT_ONCE), strict=True)
+    parts = zip(torch.split(x, _ROWS_AT_ONCE), torch.split(canvas.y, _ROWS_AT_ONCE), strict=True)
     displacement = torch.cat([displacement_at(weights, sign, *part)[0] for part in parts])
     loudness = canvas.descriptors["loudness"]
     brushed = canvas.texture(1, 500, 6, canvas.x / canvas.half_width, canvas.y / canvas.half_height)
