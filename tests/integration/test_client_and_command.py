@@ -13,6 +13,7 @@ import pytest
 from chladni_client import Client, ImageCreated, MelOptions
 
 SAMPLES = Path(__file__).parents[1] / "fixtures" / "samples"
+SMALL = {"width_pixels": 256, "height_pixels": 256}
 VOICE, MUSIC = SAMPLES / "speech_english.wav", SAMPLES / "music_calm_major.ogg"
 
 
@@ -24,7 +25,7 @@ def client(cluster):
 
 @pytest.fixture(scope="module")
 def images(client):
-    return [client.create_image(path, seed=7, steps=2) for path in (VOICE, MUSIC)]
+    return [client.create_image(path, seed=7, steps=2, **SMALL) for path in (VOICE, MUSIC)]
 
 
 @pytest.fixture
@@ -57,13 +58,13 @@ def test_every_call_about_images_works(client, images):
     assert client.search_images(voice.image_id)[0].image.image_id == music.image_id
     assert 0 <= client.score_alignment(voice.image_id).score <= 1
     assert client.score_alignment(voice.image_id, music.image_id).model
-    spare = client.create_image(VOICE, seed=8, steps=1)
+    spare = client.create_image(VOICE, seed=8, steps=1, **SMALL)
     client.delete_image(spare.image_id)
     assert spare.image_id not in {image.image_id for image in client.list_images()}
 
 
 def test_a_job_is_followed_to_its_image(client):
-    job = client.create_job(VOICE, seed=9, steps=2)
+    job = client.create_job(VOICE, seed=9, steps=2, **SMALL)
     *_, last = client.watch_job(job.job_id)
     assert isinstance(last.event, ImageCreated)
     assert client.get_job(job.job_id).image.image_id == last.event.image.image_id
@@ -82,7 +83,8 @@ def test_the_server_and_its_audio_are_described(client):
 
 
 def test_the_command_makes_compares_and_lists(run, tmp_path):
-    ended = run("create", str(VOICE), str(MUSIC), "--steps", "2", "--seed", "7", "-o", "images", "--json")
+    options = ["--steps", "2", "--width", "256", "--height", "256", "--seed", "7"]
+    ended = run("create", str(VOICE), str(MUSIC), *options, "-o", "images", "--json")
     assert ended.returncode == 0, ended.stderr
     first, second = map(json.loads, ended.stdout.splitlines())
     assert (tmp_path / first["path"]).read_bytes().startswith(b"\x89PNG")

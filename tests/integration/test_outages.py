@@ -18,17 +18,20 @@ from chladni_fixtures.audio import encoded, melody
 
 
 async def generate(cluster, **fields):
+    """Make a small image over REST."""
+    fields = {"steps": "1", "width_pixels": "256", "height_pixels": "256"} | fields
     async with httpx.AsyncClient(base_url=cluster.http_url, timeout=60, verify=False) as client:
         return await client.post(
             "/api/v1/generate",
             files={"file": ("sound.wav", encoded(melody(0.3)))},
-            data={"steps": "1"} | fields,
+            data=fields,
         )
 
 
 async def create_over_grpc(cluster):
     request = creation_pb2.CreateImageRequest()
     request.options.steps = 1
+    request.options.width_pixels = request.options.height_pixels = 256
     request.audio.content = encoded(melody(0.3))
     async with grpc.aio.insecure_channel(cluster.target("gateway")) as channel:
         stub = gateway_grpc.ImageServiceStub(channel)
@@ -64,7 +67,8 @@ async def test_a_service_that_dies_is_named_and_its_return_is_noticed(mortal_clu
 
 
 async def test_on_sigterm_health_says_not_serving_and_running_work_ends_well(mortal_cluster):
-    running = asyncio.create_task(generate(mortal_cluster, steps="20"))
+    large = {"steps": "20", "width_pixels": "512", "height_pixels": "512"}
+    running = asyncio.create_task(generate(mortal_cluster, **large))
     async with asyncio.timeout(20):
         while await mortal_cluster.metric("image-generation", "chladni_generations_active") == 0:
             await asyncio.sleep(0.02)

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 
 import httpx
@@ -92,7 +92,7 @@ async def test_the_same_request_gives_the_same_pixels(client, recipe):
 # --- tiny checkpoints of every family -------------------------------------------------------------------
 
 WAYS = {
-    "embedded": ("embedded", {"steps": 2}),
+    "embedded": ("embedded", {"steps": 2, "width_pixels": 256, "height_pixels": 256}),
     "audioldm": (untrained_checkpoints.STABLE_DIFFUSION, {"steps": 4, "prompt": "a reef"}),
     "spectrogram": (untrained_checkpoints.STABLE_DIFFUSION, {"steps": 4, "strength": 0.5}),
     "latent-noise": (untrained_checkpoints.LDM, {"steps": 2, "prompt": "a reef"}),
@@ -212,7 +212,9 @@ def test_every_recipe_is_a_command_away_and_its_image_can_be_made_again(run, tmp
     sound, image = tmp_path / "voice.wav", tmp_path / "voice.png"
     sound.write_bytes(SOUND)
     options = [
-        word for name, value in WAYS[recipe][1].items() for word in (f"--{name.replace('_', '-')}", value)
+        word
+        for name, value in WAYS[recipe][1].items()
+        for word in (f"--{name.removesuffix('_pixels').replace('_', '-')}", value)
     ]
     written = run("create", sound, "-o", image, "--recipe", recipe, "--seed", 5, *options, "--json", "-q")
     assert_made_as_it_should(recipe, written["provenance"])
@@ -258,8 +260,8 @@ def test_an_audioldm_of_another_clap_is_not_told_embeddings_that_it_would_misrea
     assert np.array_equal(pixels_in(own.png), pixels_in(events[-1].image.png))
 
 
-@pytest.fixture
-def joined_with(complete_cluster, tmp_path):
+@pytest.fixture(scope="module")
+def joined_with(complete_cluster, tmp_path_factory):
     """Start a gateway and one service with other settings; the others are those of `complete_cluster`."""
 
     @contextmanager
@@ -271,7 +273,7 @@ def joined_with(complete_cluster, tmp_path):
         }
         with (
             LocalCluster(
-                folder=tmp_path,
+                folder=tmp_path_factory.mktemp("joined"),
                 ports="free",
                 environ=os.environ | targets | settings,
                 services=[found for found in SERVICES if found.name in {service, "gateway"}],
@@ -283,27 +285,48 @@ def joined_with(complete_cluster, tmp_path):
     return join
 
 
+@pytest.fixture(scope="module")
+def voices(tmp_path_factory):
+    """A calibration of some clips, `voices`: its folder, and what the command reported of it."""
+    folder = tmp_path_factory.mktemp("calibrations")
+    clips = folder / "clips"
+    clips.mkdir()
+    for pitch_hz in (150, 300, 600):
+        (clips / f"{pitch_hz}.wav").write_bytes(encoded(melody(0.6, pitch_hz=pitch_hz)))
+    words = [str(clips), "--out", str(folder / "voices"), "--shape", "4,32,32", "--json", "-q"]
+    with redirect_stdout(io.StringIO()) as printed:
+        assert calibrate.main(words) == 0
+    return folder / "voices", json.loads(printed.getvalue())
+
+
+@pytest.fixture(scope="module")
+def without_clap(joined_with, voices):
+    """A client of the gateway of an audio-features that has a calibration of its own, and no CLAP."""
+    with joined_with("audio-features", CHLADNI_AUDIO_FEATURES_LATENT_CALIBRATIONS=str(voices[0])) as sdk:
+        yield sdk
+
+
 def needs_met(sdk, recipe):
     (found,) = (found for found in sdk.list_recipes() if found.name == recipe)
     return found.is_available, [not need.remedy for need in found.needs]
 
 
-def test_without_clap_audioldm_falls_back_to_the_spectrogram(joined_with):
-    with joined_with("audio-features") as sdk:
-        assert needs_met(sdk, "audioldm") == (True, [False, True, True])
-        image = sdk.create_image(SOUND, recipe="audioldm", seed=5, steps=4)
-        provenance = image.provenance
-        assert (provenance.recipe, provenance.part) == ("audioldm", "fallback")
-        assert provenance.model == untrained_checkpoints.STABLE_DIFFUSION
-        assert provenance.fallback.startswith("Missing: a CLAP model in audio-features.")
-        own = sdk.create_image(SOUND, recipe="spectrogram", seed=5, steps=4)
-        assert np.array_equal(pixels_in(own.png), pixels_in(image.png))
-        assert needs_met(sdk, "clap-unclip") == (False, [False, True])
-        with pytest.raises(RecipeUnavailableError, match="CHLADNI_AUDIO_FEATURES_CLAP_TO_CLIP_MAP"):
-            sdk.create_image(SOUND, recipe="clap-unclip", steps=2)
-        for recipe in ("embedded", "latent-noise", "music-prompts"):
-            image = sdk.create_image(SOUND, recipe=recipe, seed=5, **WAYS[recipe][1])
-            assert_made_as_it_should(recipe, asdict(image.provenance))
+def test_without_clap_audioldm_falls_back_to_the_spectrogram(without_clap):
+    sdk = without_clap
+    assert needs_met(sdk, "audioldm") == (True, [False, True, True])
+    image = sdk.create_image(SOUND, recipe="audioldm", seed=5, steps=4)
+    provenance = image.provenance
+    assert (provenance.recipe, provenance.part) == ("audioldm", "fallback")
+    assert provenance.model == untrained_checkpoints.STABLE_DIFFUSION
+    assert provenance.fallback.startswith("Missing: a CLAP model in audio-features.")
+    own = sdk.create_image(SOUND, recipe="spectrogram", seed=5, steps=4)
+    assert np.array_equal(pixels_in(own.png), pixels_in(image.png))
+    assert needs_met(sdk, "clap-unclip") == (False, [False, True])
+    with pytest.raises(RecipeUnavailableError, match="CHLADNI_AUDIO_FEATURES_CLAP_TO_CLIP_MAP"):
+        sdk.create_image(SOUND, recipe="clap-unclip", steps=2)
+    for recipe in ("embedded", "latent-noise", "music-prompts"):
+        image = sdk.create_image(SOUND, recipe=recipe, seed=5, **WAYS[recipe][1])
+        assert_made_as_it_should(recipe, asdict(image.provenance))
 
 
 def test_without_the_files_of_stable_diffusion_the_mel_image_is_the_image(joined_with, checkpoints, tmp_path):
@@ -330,22 +353,11 @@ def test_without_the_files_of_stable_diffusion_the_mel_image_is_the_image(joined
         assert_made_as_it_should("embedded", asdict(image.provenance))
 
 
-def test_a_calibration_of_own_clips_changes_the_noise(sdk, joined_with, tmp_path, capsys):
-    clips = tmp_path / "clips"
-    clips.mkdir()
-    for pitch_hz in (150, 300, 600):
-        (clips / f"{pitch_hz}.wav").write_bytes(encoded(melody(0.6, pitch_hz=pitch_hz)))
-    assert (
-        calibrate.main([str(clips), "--out", str(tmp_path / "voices"), "--shape", "4,32,32", "--json", "-q"])
-        == 0
-    )
-    made = json.loads(capsys.readouterr().out)
+def test_a_calibration_of_own_clips_changes_the_noise(sdk, without_clap, voices):
+    _, made = voices
     assert (made["recording_count"], made["value_count"]) == (3, 4096)
     fields = {"recipe": "latent-noise", "seed": 5, "steps": 2, "noise_weight": 1}
-    usual = sdk.create_image(SOUND, **fields)
-    folder = str(tmp_path / "voices")
-    with joined_with("audio-features", CHLADNI_AUDIO_FEATURES_LATENT_CALIBRATIONS=folder) as other:
-        own = other.create_image(SOUND, **fields)
+    usual, own = (client.create_image(SOUND, **fields) for client in (sdk, without_clap))
     assert own.provenance.recipe_options["calibration"] == f"voices@{made['digest'][:12]}"
     assert usual.provenance.recipe_options["calibration"].startswith("embedded-mel-4096@")
     assert not np.array_equal(pixels_in(own.png), pixels_in(usual.png))

@@ -64,7 +64,7 @@ def clicks_at(places, seconds):
 
 
 @given(start_hz=st.floats(80.0, 450.0), octaves=st.floats(0.4, 2.0), seconds=st.floats(1.0, 1.5))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_the_pitch_of_a_glide_is_followed(extractor, start_hz, octaves, seconds):
     for begin_hz, rise in ((start_hz, octaves), (start_hz * 2**octaves, -octaves)):
         described = extractor.analyser.describe(glide(begin_hz, rise, seconds).astype(np.float32))
@@ -85,7 +85,7 @@ def test_the_register_of_chords_rises(trace, sounds):
 
 
 @given(rise_db=st.floats(6.0, 38.0), seconds=st.floats(0.5, 4.0), tone_hz=st.floats(100.0, 4000.0))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_crescendo_rises_in_level(trace, sounds, rise_db, seconds, tone_hz):
     tone = sounds.tone(tone_hz, seconds)
     gain_db = rise_db * (np.arange(len(tone)) / len(tone) - 1.0)
@@ -100,7 +100,7 @@ def test_crescendo_rises_in_level(trace, sounds, rise_db, seconds, tone_hz):
     seconds=st.floats(3.0, 4.0),
 )
 @example(places=[0.625, 0.609375], seconds=3.0)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_onsets_are_where_the_clicks_are(trace, places, seconds):
     """A click that follows another within a window of the analysis raises nothing: both are one onset."""
     onset = trace(clicks_at(places, seconds))["onset"]
@@ -149,7 +149,7 @@ def test_notes_lie_on_the_circle_of_fifths(trace, sounds, fifths):
 
 
 @given(cents=st.floats(-600.0, 600.0))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_slight_detuning_moves_the_tonal_place_little(trace, sounds, cents):
     before, after = (trace(sounds.tone(440 * 2 ** (pitch / 1200), 1.0)) for pitch in (cents, cents + 1.0))
     for axis in ("tonal_x", "tonal_y"):
@@ -183,7 +183,7 @@ def test_quiet_segments_are_as_the_whole(trace, embed, sounds):
     tone_hz=st.floats(20.0, 11_000.0),
     gap=st.floats(0.0, 1.0),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_sound_embeds_into_the_unit_cube(embed, seed, count, exponent, tone_hz, gap):
     rng = np.random.default_rng(seed)
     samples = rng.normal(0, rng.uniform(0, 1), count)
@@ -204,7 +204,7 @@ def test_a_single_sample_embeds_into_the_unit_cube(embed, place, count):
 
 
 @given(start_hz=st.floats(120.0, 900.0), octaves=st.floats(-1.0, 1.0), swell_db=st.floats(-20.0, 20.0))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_reversed_sounds_have_reversed_profiles(trace, start_hz, octaves, swell_db):
     sound = glide(start_hz, octaves, seconds=1.0)
     sound *= 10 ** (swell_db * (np.arange(len(sound)) / len(sound) - 1.0) / 20)
@@ -223,7 +223,7 @@ def test_reversed_sounds_have_reversed_profiles(trace, start_hz, octaves, swell_
     tone_amplitude=st.floats(0.0, 1.0),
     gap=st.floats(0.0, 0.9),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_decibel_more_leaves_the_profile_alone(embed, seed, count, tone_hz, tone_amplitude, gap):
     sound = np.random.default_rng(seed).normal(0, 0.1, count)
     sound += tone_amplitude * np.sin(2 * np.pi * tone_hz * np.arange(count) / RATE_HZ)

@@ -134,7 +134,7 @@ async def test_images_are_those_of_the_published_pipeline(
     assert np.array_equal(image, published_image(request))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     prompt=st.text(max_size=100),

@@ -171,7 +171,7 @@ def requests(draw):
     )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(request=requests())
 def test_any_request_gives_the_pipelines_image(model, pipeline, request):
     difference = np.abs(image_of(model, request).astype(int) - expected_of(pipeline, request))

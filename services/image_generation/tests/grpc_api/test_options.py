@@ -308,7 +308,7 @@ RANDOM_OPTIONS = st.builds(
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(options=FITTING_OPTIONS | RANDOM_OPTIONS)
 async def test_options_of_any_kind_give_an_image_or_say_what_is_wrong(stub, options):
     try:

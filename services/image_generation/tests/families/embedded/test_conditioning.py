@@ -37,7 +37,7 @@ def encode(embedding: torch.Tensor, **options: torch.Tensor) -> Condition:
 
 
 @given(embedding=embeddings)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_condition_has_fixed_shape_and_bounds(embedding: torch.Tensor) -> None:
     condition = encode(embedding)
     batch_size = len(embedding)
@@ -50,7 +50,7 @@ def test_condition_has_fixed_shape_and_bounds(embedding: torch.Tensor) -> None:
 
 
 @given(embedding=embeddings)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_rows_do_not_depend_on_their_companions(embedding: torch.Tensor) -> None:
     together = encode(embedding)
     for row in range(len(embedding)):

@@ -84,7 +84,7 @@ def test_without_noise_the_guide_shows_the_scene_of_the_same_coordinates(height:
 
 
 @given(seed=st.integers(0, 2**30), size=st.sampled_from(SIZES))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_guide_is_finite_and_of_about_unit_scale_and_alone(seed: int, size: tuple[int, int]) -> None:
     height, width = size
     embedding = sample_descriptors(2, seed=seed)

@@ -74,7 +74,7 @@ def test_base_and_refiner_give_the_ensembles_image(
 
 
 @settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
