@@ -280,7 +280,7 @@ async def test_the_service_embeds_with_clap(clap_directory, embedder, files, sou
         request.embedding_model = ""
         request.further_embedding_models[:] = ["clap", ""]
         of_both = await stub.ExtractFeatures(request)
-        _, clap = (await stub.ListModels(audio_pb2.ListModelsRequest())).models
+        _, _, clap = (await stub.ListModels(audio_pb2.ListModelsRequest())).models
     assert response.embedding.space == embedder.card.space
     assert not response.embedding.component_names
     assert not response.further_embeddings
@@ -318,9 +318,15 @@ async def test_a_broken_clap_leaves_the_service_up(files, sounds, tmp_path):
         models = (await stub.ListModels(audio_pb2.ListModelsRequest())).models
     assert [(model.id, model.state) for model in models] == [
         ("chladni-descriptors-v2", model_pb2.MODEL_STATE_READY),
+        ("chladni-audio-autoencoder", model_pb2.MODEL_STATE_READY),
         ("clap", model_pb2.MODEL_STATE_UNAVAILABLE),
         ("clap-to-clip", model_pb2.MODEL_STATE_UNAVAILABLE),
     ]
-    assert [model.WhichOneof("capabilities") for model in models] == ["embedding", None, None]
-    assert "no safetensors" in models[1].unavailable_reason
-    assert "needs CLAP" in models[2].unavailable_reason
+    assert [model.WhichOneof("capabilities") for model in models] == [
+        "embedding",
+        "embedding",
+        None,
+        None,
+    ]
+    assert "no safetensors" in models[2].unavailable_reason
+    assert "needs CLAP" in models[3].unavailable_reason

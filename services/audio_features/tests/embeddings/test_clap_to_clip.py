@@ -118,8 +118,13 @@ async def test_the_service_maps_sounds(clap_directory, map_directory, clap, file
     values = to_array(response.embedding.values, field="v", dtype=np.float32, shape=(12,))
     embedding = to_array(heard.embedding.values, field="v", dtype=np.float32, shape=(512,))
     np.testing.assert_array_equal(values, load_map(map_directory).apply(embedding))
-    assert [model.id for model in models] == ["chladni-descriptors-v2", "clap", "clap-to-clip"]
-    mapped = models[2]
+    assert [model.id for model in models] == [
+        "chladni-descriptors-v2",
+        "chladni-audio-autoencoder",
+        "clap",
+        "clap-to-clip",
+    ]
+    mapped = models[3]
     assert mapped.state == model_pb2.MODEL_STATE_READY
     assert mapped.family == "clap-to-clip"
     assert list(mapped.inputs) == [model_pb2.ModelInput(name="audio", required=True)]

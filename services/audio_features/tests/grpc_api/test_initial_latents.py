@@ -178,9 +178,10 @@ async def test_shapes_and_names_without_a_calibration_say_what_there_is(stub, fi
 
 
 async def test_models_tell_the_calibrations(stub):
-    (model,) = (await stub.ListModels(audio_pb2.ListModelsRequest())).models
+    model, autoencoder = (await stub.ListModels(audio_pb2.ListModelsRequest())).models
     assert model.family == "descriptors"
     assert list(model.inputs) == [model_pb2.ModelInput(name="audio", required=True)]
+    assert not autoencoder.embedding.latent_calibrations
     listed = model.embedding.latent_calibrations
     assert [item.name for item in listed] == ["voices", *EMBEDDED_CALIBRATIONS]
     for item, calibration in zip(listed[1:], load_calibrations(), strict=True):

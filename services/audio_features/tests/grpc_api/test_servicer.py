@@ -290,7 +290,7 @@ async def test_faulty_samples_are_refused_by_every_call(stub, audio, reason, fie
 
 async def test_models(stub, extractor):
     response = await stub.ListModels(audio_pb2.ListModelsRequest())
-    (model,) = response.models
+    model, autoencoder = response.models
     assert model.id == response.default_model == DESCRIPTOR_SPACE
     assert (model.embedding.output_space, model.embedding.dimension) == (DESCRIPTOR_SPACE, 152)
     assert not model.embedding.input_spaces
@@ -301,6 +301,12 @@ async def test_models(stub, extractor):
     assert model.properties["whole_dimensions"] == "24"
     assert model.properties["course_segments"] == "16"
     assert model.properties["course_features"].split(",")[:2] == ["level", "brightness"]
+    assert (autoencoder.id, autoencoder.family) == ("chladni-audio-autoencoder", "autoencoder")
+    assert autoencoder.state == model_pb2.MODEL_STATE_READY
+    assert autoencoder.embedding.dimension == 128
+    assert autoencoder.embedding.output_space == f"{autoencoder.id}@{autoencoder.digest[:12]}"
+    assert autoencoder.license == "Apache-2.0"
+    assert float(autoencoder.properties["held_out_mse"]) <= 0.02
 
 
 async def test_a_full_queue_refuses_and_says_when_to_come_back(

@@ -13,6 +13,8 @@ from scipy.io import wavfile
 
 from chladni_audio_features.reconstruction.autoencoder import (
     MANIFEST_FILE,
+    MODEL_DIRECTORY,
+    MODEL_ID,
     WEIGHTS_FILE,
     load_autoencoder,
     wav_file,
@@ -22,6 +24,9 @@ from chladni_audio_features.testing.untrained_autoencoder import (
     untrained_weights,
     write_untrained_autoencoder,
 )
+from chladni_audio_features.training.autoencoder.clips import synthesise
+from chladni_audio_features.training.autoencoder.evaluation import spectrogram_figures
+from chladni_audio_features.training.synthesis import corpus
 from chladni_contract.errors import ChladniError
 from chladni_runtime.execution.cancellation import CancellationToken
 from chladni_runtime.models.files import ModelLoadingError
@@ -29,7 +34,7 @@ from chladni_runtime.models.files import ModelLoadingError
 
 def test_a_clip_comes_back_in_its_shape(autoencoder, chirp):
     made = autoencoder.reconstruct(chirp)
-    assert made.latents.shape == (2, 128)
+    assert made.latents.shape == (23, 128)  # of 358 frames
     assert made.original.shape == made.reconstructed.shape == made.power.shape == (128, 358)
     assert 0.0 <= made.reconstructed.min() <= made.reconstructed.max() <= 1.0
     assert -1.0 <= made.figures.perceptual_similarity <= 1.0
@@ -40,9 +45,9 @@ def test_a_clip_comes_back_in_its_shape(autoencoder, chirp):
     np.testing.assert_array_equal(made.latents, autoencoder.encode(chirp))
 
 
-def test_windows_count_in_the_embedding_by_what_they_hold(autoencoder, chirp):
+def test_latents_count_in_the_embedding_by_the_frames_that_they_hold(autoencoder, chirp):
     latents = autoencoder.encode(chirp)
-    expected = (256 * latents[0] + 102 * latents[1]) / 358
+    expected = (16 * latents[:22].sum(axis=0) + 6 * latents[22]) / 358
     np.testing.assert_allclose(autoencoder.embed(chirp), expected, atol=1e-5)
     whole = autoencoder.embed(chirp[:80_000])
     longer = autoencoder.embed(chirp[:80_160])  # by one frame, which begins another window
@@ -72,6 +77,20 @@ def test_wav_files_are_clipped_at_full_scale():
     rate, samples = wavfile.read(io.BytesIO(wav_file(np.array([0.0, 0.5, 2.0, -2.0], np.float32))))
     assert rate == 16_000
     assert samples.tolist() == [0, 16384, 32767, -32767]
+
+
+def test_the_one_that_ships_knows_audio(tmp_path, monkeypatch):
+    shipped = load_autoencoder()
+    assert (shipped.model_id, shipped.license_name) == (MODEL_ID, "Apache-2.0")
+    assert shipped.latent_dimension == shipped.mel_settings.mel_bins == 128
+    assert shipped.figures["mse"] <= 0.02
+    assert shipped.figures["cosine"] >= 0.98
+    assert (MODEL_DIRECTORY / WEIGHTS_FILE).stat().st_size < 4 * 10**6
+    monkeypatch.setattr(corpus, "SHARES", {"music": 0.5, "noise": 0.5})
+    drawn = synthesise(tmp_path, count=1, test_count=6, heard_count=0, mel_bins=128, seed=2026)
+    figures = spectrogram_figures(drawn.test, shipped.decoded)
+    assert figures["mse"] <= 0.02
+    assert figures["cosine"] >= 0.98
 
 
 def test_numbers_that_numpy_has_not_are_refused(tmp_path):

@@ -232,7 +232,8 @@ class AudioReconstruction:
         cosine: Cosine between them, 0 to 1.
         perceptual_similarity: How alike they look to hearing, at most 1: the neurogram similarity index
             measure (NSIM).
-        latents: What the reconstruction is made from, of shape (windows, D); `None` if not asked for.
+        latents: What the reconstruction is made from, of shape (T, D), one row for
+            each 16 frames of the spectrogram; `None` if not asked for.
         model: Autoencoder that was used.
         model_digest: SHA-256 over its files.
         window_seconds: Length of the windows that are reconstructed one after the other.

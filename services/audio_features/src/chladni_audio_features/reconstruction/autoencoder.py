@@ -25,7 +25,7 @@ from scipy.io import wavfile
 from chladni_audio_features.analysis.spectrogram import MelSettings
 from chladni_audio_features.reconstruction.figures import ReconstructionFigures, compare
 from chladni_audio_features.reconstruction.griffin_lim import samples_of_mel
-from chladni_audio_features.reconstruction.network import AutoencoderNetwork
+from chladni_audio_features.reconstruction.network import LATENT_FRAMES, AutoencoderNetwork
 from chladni_audio_features.reconstruction.windows import (
     SAMPLE_RATE_HZ,
     MelWindows,
@@ -54,7 +54,7 @@ class Reconstruction:
         original: Spectrogram of the clip, (mel bins, frames) float32 in [0, 1], where 1 is its loudest cell.
         reconstructed: That of the reconstruction, in the same scale.
         power: Mel power of the reconstruction, (mel bins, frames).
-        latents: (W, D) float32, one row a window.
+        latents: (T, D) float32, one row for each 16 frames of the clip.
         figures: How near the two are, each window in its own scale.
     """
 
@@ -102,14 +102,16 @@ class Autoencoder:
         return transform_of(self._network.mel_bins).settings
 
     def encode(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return the latents (W, D) of a clip, (n,) float32 at 16 kHz."""
-        return self._network.encode(mel_windows(samples, self._network.mel_bins).scaled)
+        """Return the latents (T, D) of a clip, (n,) float32 at 16 kHz: one row for each 16 frames."""
+        windows = mel_windows(samples, self._network.mel_bins)
+        return _rows(self._network.encode(windows.scaled), windows)
 
     def embed(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return the mean (D,) of a clip's latents; each window counts by the frames of the clip in it."""
+        """Return the mean (D,) of a clip's latents; each counts by the frames of the clip in it."""
         windows = mel_windows(samples, self._network.mel_bins)
-        latents = self._network.encode(windows.scaled)
-        mean: npt.NDArray[np.float32] = np.average(latents, axis=0, weights=windows.filled_frames)
+        latents = _rows(self._network.encode(windows.scaled), windows)
+        weights = windows.frames_in_runs(LATENT_FRAMES)
+        mean: npt.NDArray[np.float32] = np.average(latents, axis=0, weights=weights)
         return mean.astype(np.float32)
 
     def reconstruct(self, samples: npt.NDArray[np.float32]) -> Reconstruction:
@@ -152,7 +154,7 @@ def reconstruction_of(
 
     Args:
         windows: The clip.
-        latents: (W, D).
+        latents: (W, 16, D).
         decoded: (W, mel bins, 256) in [0, 1]; of silent windows nothing is taken.
     """
     kept = np.where(windows.is_silent[:, None, None], np.float32(0.0), decoded)
@@ -160,9 +162,15 @@ def reconstruction_of(
         original=windows.levels(windows.scaled),
         reconstructed=windows.levels(kept),
         power=windows.power(kept),
-        latents=latents,
+        latents=_rows(latents, windows),
         figures=compare(windows.cells(windows.scaled), windows.cells(kept)),
     )
+
+
+def _rows(latents: npt.NDArray[np.float32], windows: MelWindows) -> npt.NDArray[np.float32]:
+    """Return (T, D) of (W, 16, D), without those of frames after the end of the clip."""
+    count = len(windows.frames_in_runs(LATENT_FRAMES))
+    return latents.reshape(-1, latents.shape[-1])[:count]
 
 
 def load_autoencoder(directory: Path = MODEL_DIRECTORY) -> Autoencoder:

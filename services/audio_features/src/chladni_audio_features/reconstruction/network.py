@@ -1,8 +1,8 @@
 """The autoencoder in NumPy: the convolutions of its weights, without the library that trained it.
 
-Mel bands are the channels. An encoder layer is a convolution that halves the frames and a residual block;
-four of them and a linear map give the latent vector. The decoder mirrors them. Training normalises by batches
-and folds that into the convolutions when it exports, so they are all that is left.
+Principal components of each 16 frames give a latent vector. Beside them four layers add to it: their channels
+begin as the mel bands, and a layer is a convolution that halves the frames and a residual block. The decoder
+mirrors both.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from chladni_audio_features.reconstruction.windows import WINDOW_FRAMES
-
 Weights = Mapping[str, npt.NDArray[np.floating[Any]]]
 FloatArray = npt.NDArray[np.float32]
 
 LAYERS: Final = 4
+LATENT_FRAMES: Final = 1 << LAYERS
+"""Frames of a spectrogram that a latent vector stands for."""
 LEAK: Final = 0.1
 """Slope of the activation below zero."""
 
@@ -39,31 +39,42 @@ class AutoencoderNetwork:
         _check(self._weights)
         self.mel_bins = int(self._weights["encoder.0.down.weight"].shape[1])
         self.latent_dimension = int(self._weights["to_latent.weight"].shape[0])
-        self._channels = int(self._weights[f"encoder.{LAYERS - 1}.down.weight"].shape[0])
 
     def encode(self, windows: FloatArray) -> FloatArray:
-        """Return latents (W, D) of windows (W, mel bins, frames)."""
+        """Return latents (W, frames / 16, D) of windows (W, mel bins, frames)."""
         hidden = windows
         for layer in range(LAYERS):
             name = f"encoder.{layer}"
             hidden = _activated(_convolved(hidden, *self._pair(f"{name}.down"), stride=2))
             hidden = self._residual(hidden, name)
         weight, bias = self._pair("to_latent")
-        latents: FloatArray = hidden.reshape(len(hidden), -1) @ weight.T + bias
-        return latents
+        latents: FloatArray = hidden.swapaxes(1, 2) @ weight.T + bias
+        return latents + self._principal_latents(windows)
 
     def decode(self, latents: FloatArray) -> FloatArray:
-        """Return windows (W, mel bins, frames) in [0, 1] of latents (W, D)."""
+        """Return windows (W, mel bins, frames) in [0, 1] of latents (W, frames / 16, D)."""
         weight, bias = self._pair("from_latent")
-        hidden = _activated(latents @ weight.T + bias).reshape(len(latents), self._channels, -1)
+        hidden = _activated(latents @ weight.T + bias).swapaxes(1, 2)
         for layer in range(LAYERS):
             name = f"decoder.{layer}"
             hidden = self._residual(hidden, name)
             hidden = _convolved_up(hidden, *self._pair(f"{name}.up"))
             if layer + 1 < LAYERS:
                 hidden = _activated(hidden)
-        windows: FloatArray = np.clip(hidden, 0.0, 1.0)
+        windows: FloatArray = np.clip(hidden + self._principal_windows(latents), 0.0, 1.0)
         return windows
+
+    def _principal_latents(self, windows: FloatArray) -> FloatArray:
+        weight, bias = self._pair("principal.analysis")
+        blocks = windows.reshape(*windows.shape[:2], -1, LATENT_FRAMES).swapaxes(1, 2)
+        latents: FloatArray = blocks.reshape(*blocks.shape[:2], -1) @ weight.reshape(len(weight), -1).T + bias
+        return latents
+
+    def _principal_windows(self, latents: FloatArray) -> FloatArray:
+        weight, bias = self._pair("principal.synthesis")
+        blocks = latents @ weight.reshape(len(weight), -1) + bias.ravel()
+        blocks = blocks.reshape(*latents.shape[:2], *bias.shape).swapaxes(1, 2)
+        return blocks.reshape(*blocks.shape[:2], -1)
 
     def _residual(self, hidden: FloatArray, name: str) -> FloatArray:
         inner = _activated(_convolved(hidden, *self._pair(f"{name}.first"), stride=1))
@@ -106,15 +117,19 @@ def weight_shapes(
     Args:
         mel_bins: Mel bands.
         channels: Channels of the layers.
-        latent_dimension: Components of the latent vector.
+        latent_dimension: Components of a latent vector.
     """
     widths = (mel_bins, *channels)
-    flat = widths[-1] * (WINDOW_FRAMES >> LAYERS)
+    linear = (latent_dimension, mel_bins, LATENT_FRAMES)
     shapes: dict[str, tuple[int, ...]] = {
-        "to_latent.weight": (latent_dimension, flat),
+        "principal.analysis.weight": linear,
+        "principal.analysis.bias": (latent_dimension,),
+        "principal.synthesis.weight": linear,
+        "principal.synthesis.bias": (mel_bins, LATENT_FRAMES),
+        "to_latent.weight": (latent_dimension, widths[-1]),
         "to_latent.bias": (latent_dimension,),
-        "from_latent.weight": (flat, latent_dimension),
-        "from_latent.bias": (flat,),
+        "from_latent.weight": (widths[-1], latent_dimension),
+        "from_latent.bias": (widths[-1],),
     }
     for layer, (inputs, outputs) in enumerate(pairwise(widths)):
         mirrored = LAYERS - 1 - layer

@@ -52,12 +52,15 @@ class MelWindows:
         silent: npt.NDArray[np.bool_] = self.peak_power <= MIN_POWER
         return silent
 
-    @property
-    def filled_frames(self) -> npt.NDArray[np.int64]:
-        """Frames of the clip in each window, (W,): all, but for the last one."""
-        frames = np.full(len(self.scaled), WINDOW_FRAMES, np.int64)
-        frames[-1] = self.frame_count - (len(frames) - 1) * WINDOW_FRAMES
-        return frames
+    def frames_in_runs(self, length: int) -> npt.NDArray[np.int64]:
+        """Return how many frames of the clip each run of frames has; only the last one may be shorter.
+
+        Args:
+            length: Frames of the other runs.
+        """
+        counts = np.full(-(-self.frame_count // length), length, np.int64)
+        counts[-1] = self.frame_count - (len(counts) - 1) * length
+        return counts
 
     def cells(self, scaled: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the clip's cells, (mel bins, frames), of windows such as these."""

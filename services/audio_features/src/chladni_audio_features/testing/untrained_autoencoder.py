@@ -21,7 +21,7 @@ def untrained_weights(
 
     Args:
         mel_bins: Mel bands.
-        latent_dimension: Components of the latent vector.
+        latent_dimension: Components of a latent vector.
         seed: Decides the weights.
     """
     generator = np.random.default_rng(seed)

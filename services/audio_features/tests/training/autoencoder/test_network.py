@@ -24,13 +24,31 @@ def windows_of(count, bins=32):
 
 @pytest.fixture
 def trained():
-    """A network whose normalisations have seen some batches."""
+    """A network of which every part does something."""
     torch.manual_seed(0)
     model = AudioAutoencoder(32, 16, channels=CHANNELS)
-    model.train()
-    for _ in range(3):
-        model(windows_of(4) / 255.0)
+    model.principal.fit(windows_of(4).numpy())
+    with torch.no_grad():
+        for values in model.parameters():
+            values.add_(0.02 * torch.randn_like(values))
     return model.eval()
+
+
+def test_training_begins_where_principal_components_end():
+    torch.manual_seed(0)
+    model = AudioAutoencoder(8, 24, channels=CHANNELS).eval()
+    generator = np.random.default_rng(0)
+    mixture = generator.normal(size=(24, 8 * 16)) / 60.0
+    drawn = np.clip(0.5 + generator.normal(size=(40, 16, 24)) @ mixture, 0.0, 1.0)  # 24 directions are all
+    windows = drawn.reshape(40, 16, 8, 16).swapaxes(1, 2).reshape(40, 8, 256)
+    model.principal.fit(np.round(255.0 * windows).astype(np.uint8))
+    with torch.inference_mode():
+        decoded, latents, _ = model(torch.from_numpy(windows).float())
+    np.testing.assert_allclose(decoded.numpy(), windows, atol=0.01)
+    rows = latents.numpy().swapaxes(1, 2).reshape(-1, 24)
+    np.testing.assert_allclose(rows.T @ rows / len(rows), np.eye(24), atol=0.02)
+    with pytest.raises(ValueError, match="have 128 components, not 129"):
+        AudioAutoencoder(8, 129, channels=CHANNELS)
 
 
 def test_the_service_computes_what_was_trained(trained):
@@ -41,8 +59,10 @@ def test_the_service_computes_what_was_trained(trained):
         decoded, latents, log_variances = trained(windows)
     assert log_variances is None
     network = AutoencoderNetwork(weights)
-    np.testing.assert_allclose(network.encode(windows.numpy()), latents.numpy(), atol=1e-4)
-    np.testing.assert_allclose(network.decode(latents.numpy()), decoded.clamp(0.0, 1.0).numpy(), atol=1e-4)
+    rows = latents.numpy().swapaxes(1, 2)
+    assert rows.shape == (2, 16, 16)
+    np.testing.assert_allclose(network.encode(windows.numpy()), rows, atol=1e-4)
+    np.testing.assert_allclose(network.decode(rows), decoded.clamp(0.0, 1.0).numpy(), atol=1e-4)
 
 
 def test_a_variational_one_draws_while_it_learns_and_tells_its_divergence():
@@ -52,10 +72,11 @@ def test_a_variational_one_draws_while_it_learns_and_tells_its_divergence():
     terms = objective(model, windows_of(4), torch.Generator().manual_seed(1))
     assert set(terms) == {"mse", "mel_l1", "divergence"}
     model.eval()
+    model.principal.fit(windows_of(4).numpy())
     windows = windows_of(2) / 255.0
     mean, latents, log_variances = model(windows)
-    drawn, *_ = model(windows, torch.ones(2, 16))
-    assert log_variances.shape == latents.shape == (2, 16)
+    drawn, *_ = model(windows, torch.ones(2, 16, 16))
+    assert log_variances.shape == latents.shape == (2, 16, 16)
     assert not torch.equal(mean, drawn)
     assert AutoencoderNetwork(exported_weights(model)).latent_dimension == 16
 

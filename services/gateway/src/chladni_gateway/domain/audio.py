@@ -244,7 +244,7 @@ class AudioReconstruction:
         audio: WAV file; empty if not wanted.
         original_spectrogram: PNG; empty if not wanted.
         reconstructed_spectrogram: PNG; empty if not wanted.
-        latents: One row a window; `None` if not wanted.
+        latents: (T, D), one row for each 16 frames of the spectrogram; `None` if not wanted.
         warnings: What the sender should know about the audio.
     """
 

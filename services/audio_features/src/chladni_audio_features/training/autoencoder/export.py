@@ -15,6 +15,7 @@ import numpy.typing as npt
 from safetensors.numpy import save
 
 from chladni_audio_features.reconstruction.autoencoder import FORMAT_VERSION, MANIFEST_FILE, WEIGHTS_FILE
+from chladni_audio_features.reconstruction.network import LATENT_FRAMES
 from chladni_training.files import write_json, write_whole
 
 CARD_FILE: Final = "README.md"
@@ -80,12 +81,12 @@ An autoencoder of audio, trained by `chladni-train autoencoder` on {data["name"]
 
 - **Takes** mel spectrograms of {bins} bands x 256 frames: 5 s at 16 kHz, each window in decibels below its
   loudest cell, 80 dB as [0, 1].
-- **Parts**: four residual Conv1d layers that halve the frames, a latent vector of {dimension} numbers, and a
-  decoder that mirrors them; {parameters:,} parameters, float16. Training normalises by batches; here that
-  is folded into the convolutions.
+- **Parts**: the {dimension} largest principal components of each {LATENT_FRAMES} frames, beside which four
+  residual Conv1d layers that halve the frames add to the numbers, and a decoder that mirrors both;
+  {parameters:,} weights, float16.
 - **Learned**: to reproduce spectrograms, by mean squared error and mean absolute error (`mel_l1`).
-- **Not for** high fidelity: {bins * 256 // dimension} cells share a number. Voices become unclear, and what
-  the training clips do not hold comes out as something that they do.
+- **Not for** high fidelity: {bins * LATENT_FRAMES // dimension} cells share a number. Fine detail is
+  smoothed, and what the training clips do not hold comes out as something that they do.
 - **Licence**: Apache-2.0 for the weights; the clips that it learned from have licences of their own.
 
 ## Recipe

@@ -6,8 +6,9 @@
     chladni-train autoencoder --data recordings --variational
     chladni-train autoencoder --mode infer --data recordings
 
-Mel spectrograms of 128 bands x 256 frames, 5 s at 16 kHz, become 128 numbers and spectrograms again, and
-audio by Griffin-Lim. The result is a directory beside the checkpoint; the audio-features service serves it:
+Mel spectrograms of 128 bands x 256 frames, 5 s at 16 kHz, become 128 numbers for each 16 frames and
+spectrograms again, and audio by Griffin-Lim. The result is a directory beside the checkpoint; the
+audio-features service serves it:
 
     CHLADNI_AUDIO_FEATURES_AUTOENCODER=./models/audio_autoencoder
 
@@ -103,7 +104,9 @@ def build_parser() -> JobParser:
         "(models/audio_autoencoder.pt). To reconstruct: it, or a model's directory",
     )
     parser.add_argument("--n-mels", type=positive_count, default=128, help="mel bands (128)")
-    parser.add_argument("--latent-dim", type=positive_count, default=128, help="numbers of a window (128)")
+    parser.add_argument(
+        "--latent-dim", type=positive_count, default=128, help="numbers for each 16 frames (128)"
+    )
     parser.add_argument("--device", default="auto", help="cuda or cpu (a GPU if there is one)")
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="a folder of audio, in place of MUSDB18 and of synthesis"
@@ -308,9 +311,11 @@ class _Run:
             "dropout": options.dropout,
             "variational": options.variational,
         }
+        model = AudioAutoencoder(**settings)
+        model.principal.fit(self.clips.train)
         steps = options.epochs * (len(self.clips.train) // options.batch_size)
         self._trainer = Trainer(
-            model=AudioAutoencoder(**settings),
+            model=model,
             data=torch.from_numpy(self.clips.train),
             objective=ReconstructionObjective(options.l1_weight, options.divergence_weight),
             plan=TrainingPlan(
