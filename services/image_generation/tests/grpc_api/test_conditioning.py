@@ -173,7 +173,7 @@ BAD_MESSAGES = [
     (message_for(conditioning={"prompt": "a cat"}), "conditioning.prompt"),
     (message_for(upscale=3), "options.upscale"),
     (message_for(upscale=0), "options.upscale"),
-    (message_for(upscale=2, width_pixels=128), "options.upscale"),
+    (message_for(upscale=2, width_pixels=256), "options.upscale"),
     (message_for(refiner_start=0.5), "options.refiner_start"),
     (message_for(origin=image_pb2.Origin(part="x" * 65)), "origin.part"),
     (message_for(origin=image_pb2.Origin(fallback="x" * 1025)), "origin.fallback"),

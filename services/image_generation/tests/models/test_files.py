@@ -175,7 +175,7 @@ def test_a_loaded_model_says_what_it_takes_and_makes(tiny_model_directory):
     assert description.latent_shape == (4, 8, 8)
     assert description.image_size_pixels == (64, 64)
     assert description.latent_shape_of(128, 64) == (4, 8, 16)
-    assert [side for side in range(32, 257) if side in description.sizes] == [64, 128]
+    assert [side for side in range(32, 321) if side in description.sizes] == [64, 128, 192, 256]
 
 
 def test_conditions_have_the_size_of_the_latents(tiny_model_directory):

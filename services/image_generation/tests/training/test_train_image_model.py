@@ -79,7 +79,7 @@ def test_manifest_tells_all_and_its_digests_hold(tiny_run: tuple[Path, Path], tm
     assert manifest["conditioning"]["descriptor_space"] == "chladni-descriptors-v2"
     assert manifest["conditioning"]["components"] == list(COMPONENT_NAMES)
     assert manifest["conditioning"]["guide_channels"] == GUIDE_CHANNELS
-    assert manifest["sizes"] == {"minimum_pixels": 128, "maximum_pixels": 512, "multiple_pixels": 64}
+    assert manifest["sizes"] == {"minimum_pixels": 128, "maximum_pixels": 1024, "multiple_pixels": 64}
     assert manifest["defaults"]["steps"] == 2
     assert manifest["training"]["progress"]["denoiser"]["step"] == 2
     assert manifest["metrics"]["autoencoder.psnr_db"] > 0
