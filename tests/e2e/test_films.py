@@ -16,6 +16,7 @@ def begin(clip):
 
     async def beginning(page, name="song.wav"):
         await page.get_by_role("link", name="Film", exact=True).click()
+        await expect(page.get_by_role("button", name="Make the film")).to_be_visible()
         await page.set_input_files("#films-file", clip(name, seconds=4))
         await expect(page.locator("#films-song")).to_contain_text(f"{name} · 4 s · ")
         await page.get_by_role("button", name="Make the film").click()
@@ -86,6 +87,7 @@ async def test_songs_that_cannot_be_used_are_refused_before_they_are_sent(page, 
     sent = []
     page.on("request", lambda request: request.method == "POST" and sent.append(request.url))
     await page.get_by_role("link", name="Film", exact=True).click()
+    await expect(page.get_by_text("A song of 3 s to 4 s")).to_be_visible()
     for file, words in (
         (clip("notes.txt") | {"buffer": b"no sound"}, "not a recording in a known format"),
         (clip("short.wav", seconds=1), "1 s is too short; a song has at least 3 s."),

@@ -92,7 +92,7 @@ async def test_the_deadline_and_the_request_identifier_travel_along(backends, op
 
 async def test_a_deadline_that_passes_names_the_stage(backends, open_gateway_with, error_of, eventually):
     backends.image_generation.may_go_on.clear()
-    async with open_gateway_with(creation_timeout_seconds=0.3) as gateway:
+    async with open_gateway_with(creation_timeout_seconds=1.5) as gateway:
         response = await gateway.create()
         assert response.status_code == 504
         error = error_of(response)

@@ -320,7 +320,7 @@ async def test_the_end_of_the_gateway_stops_its_jobs(backends, open_gateway_with
 
 async def test_a_job_that_takes_too_long_fails(backends, open_gateway_with, open_session):
     backends.image_generation.may_go_on.clear()
-    async with open_gateway_with(job_timeout_seconds=0.3) as gateway:
+    async with open_gateway_with(job_timeout_seconds=1.5) as gateway:
         browser = await open_session(gateway)
         _, name, data = (await follow(browser, await start(browser)))[-1]
         assert (name, data["error"]["code"]) == ("failed", "DEADLINE_EXCEEDED")
