@@ -92,6 +92,12 @@ def test_it_leaves_what_it_promises(recordings, tmp_path, capsys):
     assert "cosine: " in capsys.readouterr().out
 
 
+def test_more_numbers_than_there_are_cells_are_refused(recordings, tmp_path, capsys):
+    assert run(tmp_path, "--data", recordings, "--latent_dim", "513") != 0
+    printed = capsys.readouterr()
+    assert "have 512 components, not 513; choose a smaller --latent-dim" in printed.err + printed.out
+
+
 def test_a_run_that_stopped_ends_with_the_same_model(recordings, tmp_path, monkeypatch):
     arguments = ["--epochs", "2", "--checkpoint-every", "3", "--data", recordings]
     assert run(tmp_path / "whole", *arguments) == 0

@@ -311,7 +311,10 @@ class _Run:
             "dropout": options.dropout,
             "variational": options.variational,
         }
-        model = AudioAutoencoder(**settings)
+        try:
+            model = AudioAutoencoder(**settings)
+        except ValueError as error:
+            raise DataError(f"{error}; choose a smaller --latent-dim or a larger --n-mels") from error
         model.principal.fit(self.clips.train)
         steps = options.epochs * (len(self.clips.train) // options.batch_size)
         self._trainer = Trainer(
