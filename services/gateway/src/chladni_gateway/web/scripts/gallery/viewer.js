@@ -2,6 +2,7 @@
 
 import { renderFit } from "../compare/alignment.js";
 import { nameOf, shownAddressOf } from "./image_catalog.js";
+import { whenClosed } from "../ui/dialogs.js";
 import { make } from "../ui/elements.js";
 import { renderCode } from "./as_code.js";
 import { renderActions } from "./image_actions.js";
@@ -21,7 +22,7 @@ export class Viewer {
       if (event.key === "ArrowLeft") this.showNeighbor(-1);
       if (event.key === "ArrowRight") this.showNeighbor(+1);
     });
-    dialog.addEventListener("close", () => {
+    whenClosed(dialog, () => {
       this.player?.unload();
       onClose();
     });

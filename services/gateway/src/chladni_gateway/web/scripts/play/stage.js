@@ -1,6 +1,7 @@
 // The stage: an image over the whole window that is played from left to right, as its sound goes.
 
 import { nameOf, shownAddressOf } from "../gallery/image_catalog.js";
+import { whenClosed } from "../ui/dialogs.js";
 import { analyse } from "./onsets.js";
 import { Glow } from "./glow.js";
 
@@ -30,7 +31,7 @@ export class Stage {
       event.preventDefault();
       this.player?.toggle();
     });
-    dialog.addEventListener("close", () => {
+    whenClosed(dialog, () => {
       this.stop();
       onClose();
     });

@@ -9,3 +9,11 @@ export function installDialogs() {
     dialog.querySelector("[data-close]")?.addEventListener("click", () => dialog.close());
   }
 }
+
+/**
+ * Calls a function each time that a dialog was closed. The browser announces that with its next frame, which may come
+ * late: a dialog that is open again by then has not been left.
+ */
+export function whenClosed(dialog, onClosed) {
+  dialog.addEventListener("close", () => dialog.open || onClosed());
+}

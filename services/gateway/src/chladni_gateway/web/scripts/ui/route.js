@@ -6,7 +6,11 @@ export class Route {
   /** `onChange` gets `{view, ids}` when the visitor goes back, forward, or to another address. */
   constructor(onChange) {
     this.onChange = onChange;
-    addEventListener("popstate", () => onChange(this.current));
+    this.isGoingBack = false;
+    addEventListener("popstate", () => {
+      this.isGoingBack = false;
+      onChange(this.current);
+    });
   }
 
   get current() {
@@ -18,14 +22,19 @@ export class Route {
   go(view, ids = [], { replace = false } = {}) {
     const address = `#${[view, ...ids].join("/")}`;
     if (location.hash === address) return;
+    this.isGoingBack = false;
     const state = replace ? history.state : { isStep: true };
     history[replace ? "replaceState" : "pushState"](state, "", address);
   }
 
-  /** Says that a view was closed. */
+  /** Says that a view was closed. Said twice before the browser has gone back, it does not leave the page. */
   leave(view) {
-    if (this.current.view !== view) return;
-    if (history.state?.isStep) history.back();
-    else history.replaceState(null, "", location.pathname + location.search);
+    if (this.isGoingBack || this.current.view !== view) return;
+    if (history.state?.isStep) {
+      this.isGoingBack = true;
+      history.back();
+    } else {
+      history.replaceState(null, "", location.pathname + location.search);
+    }
   }
 }
