@@ -39,9 +39,6 @@ async def test_a_song_becomes_a_film_that_is_followed_watched_and_downloaded(
     status = film.locator(".film__status")
     await expect(status).to_have_text("Making the loop, 42 % done, about 5 min 11 s left.")
     await expect(film.get_by_role("img", name="The cover of song.wav")).to_be_visible()
-    async with page.expect_download() as download:
-        await film.get_by_role("link", name="Download the cover").click()
-    assert (await download.value).suggested_filename == "song-cover.png"
     await expect(page.locator("#films-song")).to_be_hidden()
 
     await page.reload()
@@ -54,6 +51,15 @@ async def test_a_song_becomes_a_film_that_is_followed_watched_and_downloaded(
     assert await film.get_by_label("The loop of song.wav").evaluate("video => video.loop")
     await page.set_viewport_size({"width": 320, "height": 700})
     assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+    cover = film.get_by_role("link", name="Download the cover")
+    async with page.expect_download() as download:
+        await cover.click()
+    assert (await download.value).suggested_filename == "song-cover.png"
+    await page.get_by_role("link", name="Draw", exact=True).click()
+    await expect(film).to_be_hidden()
+    await page.get_by_role("link", name="Film", exact=True).click()
+    for file in (visualizer, film.get_by_label("The loop of song.wav"), cover):
+        await expect(file).to_be_visible()
 
 
 async def test_a_film_is_stopped_goes_on_and_fails_with_what_to_do(page, backends, films, begin):

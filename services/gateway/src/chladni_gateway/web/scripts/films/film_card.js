@@ -86,9 +86,9 @@ export class FilmCard {
     // The server names the file after its song.
     const link = make("a", { className: "film__download", href: file.url, download: "" }, [describeFile(file)]);
     const figure = make("figure", { className: "film__part" }, [this.render(file), make("figcaption", {}, [link])]);
-    figure.dataset.part = file.part;
+    figure.dataset.file = file.part;
     const place = ORDER.indexOf(file.part);
-    const after = [...this.part("parts").children].find(({ dataset }) => ORDER.indexOf(dataset.part) > place);
+    const after = [...this.part("parts").children].find(({ dataset }) => ORDER.indexOf(dataset.file) > place);
     this.part("parts").insertBefore(figure, after ?? null);
   }
 

@@ -8,6 +8,7 @@ export class Tabs {
    */
   constructor(nav, { openers, onError }) {
     Object.assign(this, { nav, openers, onError });
+    this.parts = [...document.querySelectorAll("main > [data-part]")]; // What is in them has names of its own.
     this.opened = new Set();
     this.shown = "draw";
   }
@@ -20,13 +21,13 @@ export class Tabs {
       if (link.hash === `#${shown}`) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
-    for (const part of document.querySelectorAll("[data-part]")) part.hidden = part.dataset.part !== shown;
+    for (const part of this.parts) part.hidden = part.dataset.part !== shown;
     if (shown !== "draw" && !this.opened.has(shown)) this.open(shown);
   }
 
   /** Fetches and starts a part, of which nothing can be used until then. */
   async open(name) {
-    const part = document.querySelector(`[data-part="${name}"]`);
+    const part = this.parts.find(({ dataset }) => dataset.part === name);
     this.opened.add(name);
     part.inert = true;
     try {
