@@ -223,20 +223,18 @@ def test_every_recipe_is_a_command_away_and_its_image_can_be_made_again(run, tmp
 
 
 @pytest.mark.parametrize(
-    ("recipe", "model", "fields"),
+    ("recipe", "model", "fields", "calibration"),
     [
-        ("clap-unclip", untrained_checkpoints.IP_ADAPTER, {"prompt": "a reef"}),
-        ("latent-noise", untrained_checkpoints.STABLE_DIFFUSION, {"noise_mode": "dct"}),
-        ("latent-noise", untrained_checkpoints.STABLE_DIFFUSION, {"noise_mode": "mel"}),
+        ("clap-unclip", untrained_checkpoints.IP_ADAPTER, {"prompt": "a reef"}, ""),
+        ("latent-noise", untrained_checkpoints.STABLE_DIFFUSION, {"noise_mode": "dct"}, "tiny-dct"),
+        ("latent-noise", untrained_checkpoints.STABLE_DIFFUSION, {"noise_mode": "mel"}, "tiny-mel"),
+        ("latent-noise", untrained_checkpoints.DDPM, {"noise_mode": "dct"}, "embedded-dct-784"),
     ],
 )
-def test_a_recipe_uses_another_model_that_it_can(sdk, recipe, model, fields):
+def test_a_recipe_uses_another_model_that_it_can(sdk, recipe, model, fields, calibration):
     image = sdk.create_image(SOUND, recipe=recipe, model=model, seed=5, steps=2, **fields)
     assert (image.provenance.model, image.provenance.fallback) == (model, "")
-    mode = fields.get("noise_mode")
-    assert image.provenance.recipe_options.get("calibration", "").partition("@")[0] == (
-        f"tiny-{mode}" if mode else ""
-    )
+    assert image.provenance.recipe_options.get("calibration", "").partition("@")[0] == calibration
     assert colours_of(image.png) > 1
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import struct
 
+import grpc
 import pytest
 
 from chladni.gateway.v1 import creation_pb2
 from chladni.generation.v1 import generation_pb2
 from chladni.media.v1 import media_pb2
+from chladni_contract.status import from_rpc_error
 from chladni_fakes import families
 
 SOUND = b"fLaC sound"
@@ -213,6 +215,28 @@ async def test_the_noise_of_an_enlarged_image_is_as_large_as_its_latents(backend
     [generation] = generations(backends)
     assert generation.options.upscale == 2
     assert list(generation.conditioning.initial_latents.shape) == [4, 128, 128]
+
+
+async def test_latent_noise_lets_a_model_without_any_condition_draw_what_it_sees_in_the_noise(
+    backends, create
+):
+    backends.image_generation.models.append(families.ddpm())
+    await create("latent-noise")
+    await create("latent-noise", model="scripted-digits", noise_mode=generation_pb2.NOISE_MODE_DCT)
+    usual, digits = generations(backends)
+    assert (usual.options.model, digits.options.model) == (families.EMBEDDED, "scripted-digits")
+    assert list(digits.conditioning.initial_latents.shape) == [1, 28, 28]
+    assert not digits.conditioning.HasField("audio_embedding")
+    assert list(backends.audio_features.requests[-1].initial_latents.shape) == [1, 28, 28]
+
+
+async def test_latent_noise_says_which_model_begins_with_what_no_mel_image_can_be_cut_into(backends, create):
+    backends.image_generation.models.append(families.ddpm(channels=3))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await create("latent-noise", model="scripted-digits")
+    error = from_rpc_error(caught.value)
+    assert "scripted-digits begins with 3 x 28 x 28" in error.message
+    assert error.violations[0].field == "options.model"
 
 
 @pytest.mark.parametrize("recipe", ["embedded", "latent-noise"])

@@ -74,6 +74,12 @@ def ldm() -> model_pb2.ModelInfo:
     return _generation(name, "ldm-text-to-image", inputs, required=0, latent_shape=shape, side_pixels=256)
 
 
+def ddpm(*, channels: int = 1) -> model_pb2.ModelInfo:
+    """Return an unconditional model that computes on pixels, such as one of digits."""
+    name, shape = "scripted-digits", (channels, 28, 28)
+    return _generation(name, "ddpm", ("initial_latents",), required=0, latent_shape=shape, side_pixels=28)
+
+
 def unclip(space: str = CLIP_SPACE) -> model_pb2.ModelInfo:
     """Return a Stable unCLIP model."""
     inputs = ("audio_embedding", *_TEXTS)

@@ -31,6 +31,10 @@ EMBEDDED_CALIBRATIONS: Final = (
     "embedded-dct-36864",
     "embedded-mel-65536",
     "embedded-dct-65536",
+    "embedded-mel-784",
+    "embedded-dct-784",
+    "embedded-mel-1024",
+    "embedded-dct-1024",
 )
 
 _MAX_SHOWN_CHARACTERS: Final = 80

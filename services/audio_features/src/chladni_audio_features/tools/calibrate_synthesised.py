@@ -1,8 +1,9 @@
 """Compute the shipped calibrations of initial latents on a synthesised corpus.
 
     python -m chladni_audio_features.tools.calibrate_synthesised
+    python -m chladni_audio_features.tools.calibrate_synthesised --sides 28 32    # of digit models alone
 
-Draws sounds of every kind, makes the values of each in both bases and at both sizes, and writes a calibration
+Draws sounds of every kind, makes the values of each in both bases and at every size, and writes a calibration
 for each combination. The same seed and the same versions give the same files. Without espeak-ng there is no
 speech. `chladni-calibrate` does the same with clips of your own.
 """
@@ -24,7 +25,7 @@ from chladni_audio_features.tools.calibration.files import Calibration, write_ca
 from chladni_audio_features.tools.calibration.moments import Moments
 from chladni_audio_features.training.synthesis.corpus import draw_corpus
 
-_SIDES = (64, 128, 192, 256)
+_SIDES = (64, 128, 192, 256, 28, 32)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -33,12 +34,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=900, help="sounds to synthesise, at least 2")
     parser.add_argument("--seed", type=int, default=1787, help="seed of the corpus")
     parser.add_argument("--output", type=Path, default=CALIBRATION_DIRECTORY, help="folder to write to")
+    parser.add_argument(
+        "--sides",
+        type=int,
+        nargs="+",
+        choices=_SIDES,
+        default=_SIDES,
+        help="sides of the mel images, in cells",
+    )
     options = parser.parse_args(arguments)
     if options.count < 2:
         parser.error(f"--count must be at least 2, but is {options.count}")
 
     transform = MelTransform()
-    moments = {(basis, side): Moments.empty(side * side) for basis in LatentBasis for side in _SIDES}
+    moments = {(basis, side): Moments.empty(side * side) for basis in LatentBasis for side in options.sides}
     kinds: Counter[str] = Counter()
     for example in draw_corpus(count=options.count, seed=options.seed, rate_hz=ANALYSIS_SAMPLE_RATE_HZ):
         kinds[example.kind] += 1

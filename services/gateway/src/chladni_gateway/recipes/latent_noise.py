@@ -43,8 +43,8 @@ _LATENT_RANK: Final = 3
 _EMBEDDING: Final = "audio_embedding"
 _NOISE: Final = "audio-features, which turns the sound into noise"
 _MODEL: Final = ModelRequirement(
-    description="a latent diffusion model in image-generation that takes initial latents",
-    families=("ldm-text-to-image", "stable-diffusion", EMBEDDED_FAMILY),
+    description="a diffusion model in image-generation that takes initial latents",
+    families=("ldm-text-to-image", "stable-diffusion", EMBEDDED_FAMILY, "ddpm"),
     remedy="Add one to CHLADNI_IMAGE_GENERATION_FURTHER_MODELS.",
     takes=("initial_latents",),
 )
@@ -52,7 +52,7 @@ _WITH_EMBEDDING: Final = ModelPairRequirement(DESCRIPTORS, _MODEL)
 
 
 class LatentNoiseRecipe:
-    """Turns the sound into the initial latents x_T of a latent diffusion model.
+    """Turns the sound into the initial latents x_T of a diffusion model.
 
     Args:
         dependencies: What it is made with.
@@ -60,7 +60,7 @@ class LatentNoiseRecipe:
 
     name: Final = "latent-noise"
     description: Final = (
-        "Turns the sound's mel spectrogram into the noise from which a latent diffusion model starts, "
+        "Turns the sound's mel spectrogram into the noise from which a diffusion model starts, "
         "all of it or some."
     )
     options: Final = (
@@ -167,11 +167,14 @@ def latent_shape(
         width, height = width * upscale, height * upscale
     count = channels * height * width
     if math.isqrt(count) ** 2 != count:
+        sizes = f"{channels} x {height} x {width} values, which is no square number"
+        is_of_model = math.isqrt(channels) ** 2 != channels
         raise InvalidInputError(
             Reason.INVALID_FIELD,
-            f"width_pixels and height_pixels give latents of {channels} x {height} x {width} values, "
-            "which is no square number; give equal sides.",
-            field="width_pixels",
+            f"The model {model.name} begins with {sizes}; no mel image has as many cells. Use another."
+            if is_of_model
+            else f"width_pixels and height_pixels give latents of {sizes}; give equal sides.",
+            field="model" if is_of_model else "width_pixels",
             metadata={
                 STAGE_KEY: Stage.VALIDATION.value,
                 "value": " x ".join(map(str, (channels, height, width))),
