@@ -302,10 +302,10 @@ def select():
 
 @pytest.fixture
 def eventually():
-    """Waits until a condition, asynchronous or not, holds; fails after ten seconds."""
+    """Waits until a condition, asynchronous or not, holds; fails after thirty seconds."""
 
     async def wait(condition):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 result = condition()
                 if await result if asyncio.iscoroutine(result) else result:

@@ -57,7 +57,7 @@ async def test_the_order_is_that_of_the_page_and_the_first_stop_leads_past_its_h
     await page.reload()
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
-    assert await page.evaluate(FOCUS) == "file"
+    await expect(page.locator("#file")).to_be_focused()
 
 
 async def test_from_a_recording_to_a_comparison_without_a_mouse(page, clip):
@@ -91,7 +91,7 @@ async def test_a_sheet_holds_the_focus_and_gives_it_back(page, clip, draw):
         )
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog")).to_have_count(0)
-    assert await page.evaluate(FOCUS) == "Look at Fig. 1, a.wav"
+    await expect(page.get_by_role("button", name="Look at Fig. 1, a.wav")).to_be_focused()
 
 
 async def test_after_deleting_the_focus_is_on_the_next_image(page, clip, draw):

@@ -41,7 +41,9 @@ def test_every_sample_is_there_small_and_of_the_model_that_is_named():
     assert sum(path.stat().st_size for path in SAMPLES.iterdir()) < 800_000
 
 
-async def test_a_sample_is_one_click_from_its_image_which_is_enlarged_played_and_left_by_back(page, backends):
+async def test_a_sample_is_one_click_from_its_image_which_is_enlarged_played_and_left_by_back(
+    page, backends, eventually
+):
     play = page.get_by_role("button", name="Play drum loop", exact=True)
     await play.click()
     await expect(play).to_have_attribute("aria-pressed", "true")
@@ -59,7 +61,7 @@ async def test_a_sample_is_one_click_from_its_image_which_is_enlarged_played_and
     await page.get_by_role("button", name="Enlarge Fig. 1").click()
     viewer = page.locator("#viewer")
     await expect(viewer).to_be_visible()
-    assert re.search(r"#figure/[0-9a-f-]{36}$", page.url)
+    await page.wait_for_url(re.compile(r"#figure/[0-9a-f-]{36}$"))
     await page.reload()
     await expect(viewer).to_be_visible()
     await page.go_back()
@@ -68,14 +70,14 @@ async def test_a_sample_is_one_click_from_its_image_which_is_enlarged_played_and
     await expect(viewer).to_be_visible()
     await page.keyboard.press("Escape")
     await expect(viewer).to_be_hidden()
-    assert "#" not in page.url
+    await page.wait_for_url(lambda url: "#" not in url)
 
     await page.locator(".image-card").get_by_role("button", name="Play large").click()
     stage = page.locator("#stage")
     await expect(stage).to_have_attribute("data-playing", "")
     await expect(stage.get_by_role("button", name="Pause drum_loop.mp3")).to_be_visible()
     position = "element => Number(getComputedStyle(element).getPropertyValue('--at'))"
-    assert 0 < await stage.evaluate(position) <= 1
+    await eventually(lambda: is_on_its_way(stage, position))
     await page.get_by_role("button", name="Without controls").click()
     await expect(page.locator("#stage-bar")).to_be_hidden()
     await page.keyboard.press("Escape")
@@ -85,12 +87,17 @@ async def test_a_sample_is_one_click_from_its_image_which_is_enlarged_played_and
     assert [round(at, 1) for at in await page.evaluate(STROKES)] == [0.2, 0.6, 1.1]
 
 
+async def is_on_its_way(stage, position):
+    return 0 < await stage.evaluate(position) <= 1
+
+
 async def test_a_viewer_that_closes_and_opens_faster_than_the_browser_says_leaves_the_right_page(
     page, address, clip, draw
 ):
     await draw(page, clip("a.wav"))
     await page.get_by_role("button", name="Enlarge Fig. 1").click()
     viewer = page.locator("#viewer")
+    await page.wait_for_url(re.compile(r"#figure/[0-9a-f-]{36}$"))
     shown = page.url
     # The browser announces what was closed with its next frame, which a busy machine draws late.
     await viewer.evaluate(f"dialog => {{ dialog.close(); dialog.showModal(); {TWO_FRAMES} }}")
@@ -102,7 +109,7 @@ async def test_a_viewer_that_closes_and_opens_faster_than_the_browser_says_leave
     await expect(page.locator(".image-card")).to_be_visible()
     await page.go_forward()
     await expect(viewer).to_be_visible()
-    assert page.url == shown
+    await page.wait_for_url(shown)
 
 
 async def test_a_comparison_is_in_the_address_and_back_closes_it(page, clip, draw, select):
@@ -110,7 +117,7 @@ async def test_a_comparison_is_in_the_address_and_back_closes_it(page, clip, dra
     await select(page, 0, 1)
     await page.locator("#compare").click()
     await expect(page.locator("#percentage")).to_have_text("50%")
-    assert re.search(r"#compare/[0-9a-f-]{36}/[0-9a-f-]{36}$", page.url)
+    await page.wait_for_url(re.compile(r"#compare/[0-9a-f-]{36}/[0-9a-f-]{36}$"))
     await page.go_back()
     await expect(page.locator("#comparison")).to_be_hidden()
     await page.go_forward()

@@ -188,4 +188,4 @@ async def test_a_microphone_that_is_allowed_too_late_is_closed(listen, eventuall
             lambda: page.evaluate(f"({LIVE_MICROPHONES})() === 1 && window.streams.length === 3")
         )
         await page.get_by_role("button", name="Discard").click()
-        assert await page.evaluate(LIVE_MICROPHONES) == 0
+        await eventually(lambda: page.evaluate(f"({LIVE_MICROPHONES})() === 0"))

@@ -215,10 +215,10 @@ async def open_session(gateway):
 
 @pytest.fixture
 def eventually():
-    """Waits until a condition holds; fails after ten seconds."""
+    """Waits until a condition holds; fails after thirty seconds."""
 
     async def wait(condition) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not condition():
                 await asyncio.sleep(0.005)
 
