@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from playwright.async_api import expect
 
 from chladni_contract.errors import Reason, UnavailableError
 
 SEEN_PIXELS = "video => video.videoWidth"
+PASTE = """() => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File(["RIFF"], "pasted.wav"));
+    document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer }));
+}"""
+HOLD_NEXT_FILE = """() => {
+    const read = Blob.prototype.arrayBuffer;
+    const mayRead = new Promise((then) => (window.go = then));
+    Blob.prototype.arrayBuffer = async function () {
+        Blob.prototype.arrayBuffer = read;
+        await mayRead;
+        return read.call(this);
+    };
+}"""
 
 
 @pytest.fixture
@@ -111,3 +127,62 @@ async def test_a_server_without_films_says_so_and_to_its_operator_why(visit, own
         await expect(page.locator("#films-offer")).to_be_hidden()
         await page.get_by_text("For the operator", exact=True).click()
         await expect(page.locator("#films-operator")).to_contain_text("chladni-gateway[film]")
+
+
+async def test_a_song_that_comes_before_the_limits_is_refused_and_the_last_one_chosen_counts(
+    page, films, clip
+):
+    may_answer = asyncio.Event()
+
+    async def wait(route):
+        await may_answer.wait()
+        await route.continue_()
+
+    await page.route("**/api/v1/films", wait)
+    await page.get_by_role("link", name="Film", exact=True).click()
+    await expect(page.locator("#films-offer")).to_be_attached()
+    await page.set_input_files("#films-file", clip("early.wav", seconds=4))
+    refusal, song = page.locator("#films-refusal"), page.locator("#films-song")
+    await expect(refusal).to_contain_text("early.wav: the server has not said yet what songs it takes.")
+    await page.evaluate(PASTE)
+    await expect(page.locator(".toast")).to_contain_text("The server has not said yet what songs it takes.")
+    may_answer.set()
+    await expect(refusal).to_be_visible()
+
+    await page.evaluate(HOLD_NEXT_FILE)
+    await page.set_input_files("#films-file", clip("first.wav", seconds=4))
+    await page.set_input_files("#films-file", clip("second.wav", seconds=4))
+    await expect(song).to_contain_text("second.wav")
+    await page.evaluate("go()")
+    may_answer.clear()
+    await page.get_by_role("button", name="Make the film").click()
+    await expect(page.locator("#films-sent")).to_contain_text("second.wav")
+    await page.set_input_files("#films-file", clip("third.wav", seconds=4))
+    await expect(song).to_contain_text("third.wav")
+    may_answer.set()
+    await expect(page.locator(".film__name")).to_have_text("second.wav")
+    await expect(song).to_contain_text("third.wav")
+
+
+async def test_a_deleted_film_does_not_come_back_with_an_answer_from_before(page, films, begin):
+    await begin(page)
+    film = page.locator(".film")
+    await expect(film.locator(".film__status")).to_contain_text("Done.")
+    fetched, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def delay(route):
+        answer = await route.fetch()
+        fetched.set()
+        await may_answer.wait()
+        await route.fulfill(response=answer)
+
+    await page.route("**/api/v1/films", delay)
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    await fetched.wait()
+    await film.get_by_role("button", name="Delete: song.wav").click()
+    await film.get_by_role("button", name="Delete its files for good?").click()
+    await expect(film).to_have_count(0)
+    async with page.expect_response("**/api/v1/films"):
+        may_answer.set()
+    await page.evaluate("() => new Promise((then) => setTimeout(then, 100))")
+    await expect(film).to_have_count(0)

@@ -231,8 +231,11 @@ function showRoute() {
   if (view !== "play" && view !== "projector") element("stage").close();
   if (view !== "compare" && view !== "alike") comparison.close();
   if (images.length === 0) return;
-  if (view === "figure") viewer.open(images[0]);
-  if (view === "play" || view === "projector") stage.open(images[0], { isBare: view === "projector" });
+  // What the visitor has opened meanwhile goes on as it is.
+  if (view === "figure" && !viewer.isShowing(images[0])) viewer.open(images[0]);
+  if ((view === "play" || view === "projector") && !stage.isShowing(images[0])) {
+    stage.open(images[0], { isBare: view === "projector" });
+  }
   if (view === "alike") comparison.showSimilar(images[0]);
   if (view === "compare" && images.length > 1) comparison.compare(images);
 }

@@ -21,6 +21,7 @@ export class PlayedFile {
       played.analyser = tap(played.context, source, onSamples);
       source.connect(played.context.destination); // Others play into the room; a file is to be heard, too.
       await played.audio.play();
+      played.onEnded = onEnded;
       played.audio.addEventListener("pause", onEnded, { once: true });
       return played;
     } catch (error) {
@@ -47,7 +48,9 @@ export class PlayedFile {
     this.audio.pause();
   }
 
+  /** Ends it, of which nothing more is said: the browser would say so late, perhaps while another one plays. */
   close() {
+    this.audio.removeEventListener("pause", this.onEnded);
     this.audio.pause();
     this.audio.removeAttribute("src");
     URL.revokeObjectURL(this.address);

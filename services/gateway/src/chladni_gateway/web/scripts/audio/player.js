@@ -42,6 +42,7 @@ export class Player {
       audio.addEventListener(event, () => this.showState());
     }
     audio.addEventListener("play", () => {
+      if (audio.paused) return; // It was stopped before the browser said that it plays.
       this.onPlay(this);
       this.followTime();
     });

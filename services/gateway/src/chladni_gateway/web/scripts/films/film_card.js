@@ -99,7 +99,7 @@ export class FilmCard {
     video.setAttribute("aria-label", name);
     const cover = this.files.get("cover");
     if (cover && part !== "loop") video.poster = cover.url;
-    video.addEventListener("play", () => this.onPlay(video));
+    video.addEventListener("play", () => !video.paused && this.onPlay(video));
     return video;
   }
 }

@@ -117,8 +117,9 @@ export class FilmForm {
     return Object.fromEntries(Object.entries(fields).filter(([, given]) => given));
   }
 
-  /** Begins again: the song is on its way. */
-  clear() {
+  /** Begins again, unless another song than the one that was sent is chosen by now. */
+  clear({ sent }) {
+    if (this.song !== sent) return;
     this.song = null;
     this.requestId = null;
     this.part("song").textContent = "";

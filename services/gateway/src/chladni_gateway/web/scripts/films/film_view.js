@@ -15,9 +15,11 @@ const LOOK_MS = 10_000; // Between looks at those films that are not followed.
 
 export class FilmView {
   limits = null;
+  isOffered = true; // As far as is known.
   films = []; // The newest first.
   cards = new Map();
   followed = null; // `{filmId, controller}`, of the film whose events are followed.
+  commands = 0; // How often this page has changed what films there are, or what becomes of one.
 
   constructor(section, { playback, onError, onNote }) {
     Object.assign(this, { section, playback, onError, onNote });
@@ -41,23 +43,27 @@ export class FilmView {
     } catch (error) {
       if (error.code !== NOT_OFFERED) throw error;
       this.part("operator").textContent = error.message;
+      this.isOffered = false;
     }
-    this.part("none").hidden = this.limits !== null;
-    this.part("offer").hidden = this.limits === null;
+    this.part("none").hidden = this.isOffered;
+    this.part("offer").hidden = !this.isOffered;
     this.follow();
   }
 
-  /** Fetches the films again, if the server answers. */
+  /** Fetches the films again, if the server answers; an answer that a command has overtaken is out of date. */
   async refresh() {
     if (this.limits === null) return;
+    const { commands } = this;
     const { films } = await fetchFilms().catch(() => ({ films: this.films }));
-    this.set(films);
+    if (commands === this.commands) this.set(films);
     this.follow();
   }
 
   /** Takes files that were dropped or pasted while films are shown. */
   take(files) {
-    if (this.limits !== null) this.form.take(files);
+    if (!this.isOffered) this.onNote("This server makes no films.");
+    else if (this.limits === null) this.onNote("The server has not said yet what songs it takes. Give it again in a moment.");
+    else this.form.take(files);
   }
 
   set(films) {
@@ -129,7 +135,8 @@ export class FilmView {
         signal: this.sending.signal,
         onSent: (share) => this.showSending(file, share),
       });
-      this.form.clear();
+      this.commands += 1;
+      this.form.clear({ sent: file });
       this.put(film);
       this.cards.get(film.film_id).part("name").focus();
       announce(`The song is sent. ${nameOf(film)} becomes a film.`);
@@ -154,7 +161,9 @@ export class FilmView {
   /** Runs a call that returns a film, and shows that. */
   async run(call) {
     try {
-      this.put(await call());
+      const film = await call();
+      this.commands += 1;
+      this.put(film);
       this.follow();
     } catch (error) {
       this.onError(error);
@@ -172,6 +181,7 @@ export class FilmView {
         return;
       }
     }
+    this.commands += 1;
     this.set(this.films.filter(({ film_id: id }) => id !== film.film_id));
     announce(`The film of ${nameOf(film)} is deleted.`);
     this.part("title").focus();

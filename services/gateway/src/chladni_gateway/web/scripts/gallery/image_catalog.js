@@ -18,6 +18,7 @@ export class ImageCatalog {
     this.leftovers = []; // Of these, what the server still lists.
     this.removed = new Set(this.left);
     this.numbers = loadNumbers();
+    this.asked = this.answered = 0; // Which listing was asked for last, and which one is shown.
   }
 
   get hasMore() {
@@ -40,7 +41,10 @@ export class ImageCatalog {
   /** Fetches the newest images; those that the server no longer has are removed. */
   async load() {
     const before = new Set(this.images);
+    const asked = (this.asked += 1);
     const { images: listed, nextToken } = await fetchImages({ size: PAGE });
+    if (asked < this.answered) return; // A newer listing was faster.
+    this.answered = asked;
     // What came or went while the answer was on its way.
     const added = this.images.filter(
       (image) => !before.has(image) && !listed.some(({ image_id: id }) => id === image.image_id),

@@ -89,8 +89,9 @@ export class ImageCommands {
     const known = this.catalog.find(image.image_id) ?? image;
     try {
       const { pinned } = await pinImage(known.image_id, { isPinned: !known.pinned });
-      known.pinned = pinned;
-      showKept(known);
+      const now = this.catalog.find(image.image_id) ?? known; // The list may be a newer one by now.
+      now.pinned = pinned;
+      showKept(now);
       const what = this.catalog.label(known);
       this.toasts.note(pinned ? `${what} is kept until you let it go.` : `${what} goes when its time has come.`);
       this.onKept();

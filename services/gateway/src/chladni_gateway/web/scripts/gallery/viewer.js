@@ -36,6 +36,10 @@ export class Viewer {
     this.dialog.scrollTop = 0;
   }
 
+  isShowing({ image_id: id }) {
+    return this.dialog.open && this.image?.image_id === id;
+  }
+
   close() {
     this.dialog.close();
   }

@@ -20,6 +20,8 @@ export class ClipInput {
   constructor(area, { samples, limits, check = checkFile, partChooser, onFiles, onRefusal }) {
     Object.assign(this, { limits, check, partChooser, onFiles, onRefusal });
     const input = area.querySelector("input[type=file]");
+    this.isForOne = !input.multiple;
+    this.asked = 0;
     input.addEventListener("change", () => {
       const files = [...input.files];
       input.value = "";
@@ -34,18 +36,30 @@ export class ClipInput {
     for (const { audio, title } of [...samples, ...machines].filter((sample) => wanted.includes(sample.audio))) {
       const button = make("button", { className: "link", type: "button" }, [title]);
       button.addEventListener("click", async () => {
-        const response = await fetch(SAMPLES + audio);
-        if (response.ok) this.onFiles([{ file: new File([await response.blob()], audio), part: {} }]);
+        const isCurrent = this.begin();
+        const content = await fetch(SAMPLES + audio)
+          .then((response) => (response.ok ? response.blob() : null))
+          .catch(() => null);
+        if (!isCurrent()) return;
+        if (content) this.onFiles([{ file: new File([content], audio), part: {} }]);
         else this.onRefusal(`The sound “${title}” cannot be fetched. Try again.`);
       });
       list.append(button);
     }
   }
 
+  /** Returns what says whether a choice still counts: where one recording is asked for, only the last one does. */
+  begin() {
+    const asked = (this.asked += 1);
+    return () => !this.isForOne || asked === this.asked;
+  }
+
   async take(files) {
+    const isCurrent = this.begin();
     const accepted = [];
     for (const file of files) {
       const { reason, isLong, seconds } = await this.check(file, this.limits());
+      if (!isCurrent()) return;
       if (reason) this.onRefusal(`${file.name}: ${reason}`);
       else if (!isLong) accepted.push({ file, part: {}, seconds });
       else {
@@ -53,7 +67,7 @@ export class ClipInput {
         if (chosen) accepted.push(chosen);
       }
     }
-    if (accepted.length > 0) this.onFiles(accepted);
+    if (accepted.length > 0 && isCurrent()) this.onFiles(accepted);
   }
 
   async choosePart(file) {

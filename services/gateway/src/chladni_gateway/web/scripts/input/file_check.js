@@ -51,6 +51,7 @@ export async function checkFile(file, limits) {
 export async function checkSong(file, limits) {
   const { reason } = await checkFile(file, null);
   if (reason) return refused(reason);
+  if (!limits) return refused("the server has not said yet what songs it takes. Give it again in a moment.");
   const { max_song_bytes: maxBytes, min_song_duration_seconds: shortest, max_song_duration_seconds: longest } = limits;
   if (file.size > maxBytes) {
     return refused(`the file is over ${formatBytes(maxBytes)}, the limit of songs. Compress it, such as to OGG or MP3.`);

@@ -22,6 +22,7 @@ export class MachinesView {
     this.part = (id) => section.querySelector(`#machines-${id}`);
     this.trend = new Trend();
     this.sets = [];
+    this.asked = 0;
     const parts = { limits, partChooser, onRefusal };
     new ClipInput(this.part("judge"), { ...parts, samples: TO_JUDGE, onFiles: (files) => this.judge(files) });
     new ClipInput(this.part("enrol"), { ...parts, samples: TO_LEARN, onFiles: (files) => this.collect(files).catch(onError) });
@@ -57,16 +58,18 @@ export class MachinesView {
 
   async judge(files) {
     for (const { file, part } of files) {
+      const asked = (this.asked += 1);
       this.part("wait").textContent = `Listening to ${file.name} …`;
       this.part("wait").hidden = false;
       try {
         const judgement = await scoreAnomaly(file, { normal_set: this.machine, with_error_map: true, ...part });
         this.trend.add(judgement.normal_set, { name: file.name, score: judgement.score, result: judgement.result });
-        this.show(file, judgement);
+        if (asked === this.asked) this.show(file, judgement);
+        else this.showTrend();
       } catch (error) {
         this.onError(error);
       } finally {
-        this.part("wait").hidden = true;
+        if (asked === this.asked) this.part("wait").hidden = true;
       }
     }
   }

@@ -60,10 +60,17 @@ export class Stage {
     if (image !== this.image) return;
     this.sound = sound ?? { levels: [], hopSeconds: 1, onsets: [] };
     this.glow.prepare(shown, { onsets: this.sound.onsets, seconds: part.seconds });
-    const { audio } = this.player;
-    audio.addEventListener("play", () => this.follow());
+    const { player } = this;
+    const { audio } = player;
+    // The browser says late that it plays: the stage may be closed by then, or show another image.
+    audio.addEventListener("play", () => player === this.player && this.follow());
     if (audio.paused) audio.play().catch(() => {});
     else this.follow(); // The visitor was faster.
+  }
+
+  /** Whether an image is on the stage. */
+  isShowing({ image_id: id }) {
+    return this.dialog.open && this.image?.image_id === id;
   }
 
   /** Takes the controls away, as for a projector, or brings them back. */
@@ -74,7 +81,6 @@ export class Stage {
   /** Draws while the sound plays. */
   follow() {
     const { player } = this;
-    if (player === null) return; // The stage was closed before the browser began to play.
     const draw = () => {
       if (player !== this.player) return;
       const isPlaying = !player.audio.paused;

@@ -32,7 +32,7 @@ export class Samples {
       if (!audio) {
         audio = new Audio(FOLDER + name);
         for (const event of ["play", "pause", "ended"]) audio.addEventListener(event, show);
-        audio.addEventListener("play", () => this.onPlay(audio));
+        audio.addEventListener("play", () => !audio.paused && this.onPlay(audio));
       }
       if (audio.paused) audio.play().catch(this.onError);
       else audio.pause();
