@@ -76,6 +76,7 @@ from chladni_client.types.initial_latents import InitialLatentsOptions, LatentBa
 from chladni_client.types.jobs import (
     Film,
     FilmFile,
+    FilmLimits,
     FilmPart,
     FilmState,
     Job,
@@ -164,6 +165,7 @@ __all__ = [
     "FieldViolation",
     "Film",
     "FilmFile",
+    "FilmLimits",
     "FilmPart",
     "FilmState",
     "Image",

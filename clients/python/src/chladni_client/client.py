@@ -153,6 +153,7 @@ class Client:
     create_film = _blocking(AsyncClient.create_film)
     get_film = _blocking(AsyncClient.get_film)
     list_films = _blocking(AsyncClient.list_films)
+    film_limits = _blocking(AsyncClient.film_limits)
     watch_film = _iterating(AsyncClient.watch_film)
     cancel_film = _blocking(AsyncClient.cancel_film)
     resume_film = _blocking(AsyncClient.resume_film)

@@ -64,9 +64,27 @@ async def test_a_download_that_fails_leaves_nothing(async_client, script, rich_e
     assert not list(tmp_path.iterdir())
 
 
+def test_a_server_may_say_no_limits_or_make_no_films(client, script, rich_error):
+    script.says_film_limits = False
+    assert client.film_limits() is None
+    script.errors.append(rich_error(grpc.StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED"))
+    with pytest.raises(chladni.NotOfferedError):
+        client.film_limits()
+
+
 def test_the_other_calls(client):
     assert client.get_film(FILM_ID).state == "running"
     assert [film.state for film in client.list_films()] == ["completed"]
+    assert client.film_limits() == chladni.FilmLimits(
+        max_song_bytes=200 * 2**20,
+        song_seconds=(3.0, 600.0),
+        side_pixels=(256, 1024),
+        side_step_pixels=64,
+        frames_per_second=(6, 30),
+        loop_seconds=(3.0, 8.0),
+        max_films=8,
+        retention_seconds=86400.0,
+    )
     assert client.cancel_film(FILM_ID).state == "cancelled"
     assert client.resume_film(FILM_ID).state == "queued"
     assert client.delete_film(FILM_ID) is None

@@ -188,6 +188,20 @@ def test_the_server_describes_itself(run):
     assert json.loads(run("info", "--json").stdout)["limits"]["max_matrix_images"] == 24
 
 
+def test_the_server_describes_its_films_if_it_makes_some(run, script):
+    shown_info = run("info").stdout
+    for words in (
+        "3 to 600 s, at most 200 MiB",
+        "256 to 1024 pixels, multiples of 64",
+        "at most 8, kept for 24 h",
+    ):
+        assert words in shown_info, words
+    assert json.loads(run("info", "--json").stdout)["film_limits"]["loop_seconds"] == [3, 8]
+    script.says_film_limits = False
+    assert "--fps" not in run("info").stdout
+    assert json.loads(run("info", "--json").stdout)["film_limits"] is None
+
+
 def test_a_matrix_of_the_session_is_shown(run, script):
     ended = run("matrix")
     assert ended.exit_code == 0, ended.stderr

@@ -57,6 +57,12 @@ async def test_a_film_from_its_song_to_its_files(films):
     assert (b"".join(part.content for part in parts), parts[0].total_bytes) == (b", or so", 11)
     listed = await films.ListFilms(film_pb2.ListFilmsRequest(), metadata=mine)
     assert [film.film_id for film in listed.films] == [film_id]
+    limits = listed.limits
+    assert (limits.min_song_duration.seconds, limits.max_song_duration.seconds) == (3, 600)
+    assert (limits.side_pixels.min, limits.side_pixels.max, limits.side_step_pixels) == (256, 1024, 64)
+    assert (limits.frames_per_second.min, limits.frames_per_second.max) == (6, 30)
+    assert (limits.min_loop_duration.seconds, limits.max_loop_duration.seconds) == (3, 8)
+    assert (limits.max_song_bytes, limits.max_films, limits.retention.seconds) == (200 * 2**20, 8, 86400)
     unknown = films.GetFilm(film_pb2.GetFilmRequest(film_id=film_id), metadata=OTHERS)
     assert (await failure_of(unknown)).reason is Reason.UNKNOWN_JOB
     await films.DeleteFilm(film_pb2.DeleteFilmRequest(film_id=film_id), metadata=mine)

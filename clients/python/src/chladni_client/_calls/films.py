@@ -13,13 +13,13 @@ from google.protobuf.duration_pb2 import Duration
 from chladni.gateway.v1alpha1 import film_service_pb2 as film_pb2
 from chladni.gateway.v1alpha1 import film_service_pb2_grpc as film_grpc
 from chladni_client._calls.base import Calls
-from chladni_client._messages.job_results import PARTS, to_film
+from chladni_client._messages.job_results import PARTS, to_film, to_film_limits
 from chladni_client._transport.retries import Attempts
 from chladni_client.errors import FaultError, TemporaryError
 from chladni_client.types.jobs import FilmPart
 
 if TYPE_CHECKING:
-    from chladni_client.types.jobs import Film
+    from chladni_client.types.jobs import Film, FilmLimits
 
 _PIECE_BYTES: Final = 512 * 1024
 _UPLOAD_SECONDS: Final = 1800.0
@@ -100,6 +100,18 @@ class FilmCalls(Calls):
         """
         response = await self._call(self._film_stub.ListFilms, film_pb2.ListFilmsRequest(), timeout_seconds)
         return [to_film(film) for film in response.films]
+
+    async def film_limits(self, *, timeout_seconds: float | None = None) -> FilmLimits | None:
+        """Return what songs and films may be; `None` if the server does not say it.
+
+        Args:
+            timeout_seconds: Time for the call; `Timeouts.call_seconds` if absent.
+
+        Raises:
+            NotOfferedError: The server makes no films.
+        """
+        response = await self._call(self._film_stub.ListFilms, film_pb2.ListFilmsRequest(), timeout_seconds)
+        return to_film_limits(response.limits) if response.HasField("limits") else None
 
     async def watch_film(
         self, film_id: str, *, timeout_seconds: float | None = None

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from google.protobuf.duration_pb2 import Duration
+
 from chladni.gateway.v1 import creation_pb2, job_service_pb2
 from chladni.gateway.v1alpha1 import film_service_pb2 as film_pb2
 from chladni_client._messages.image_results import to_creation_event, to_datetime, to_image
 from chladni_client.types.jobs import (
     Film,
     FilmFile,
+    FilmLimits,
     FilmPart,
     FilmState,
     Job,
@@ -111,3 +114,21 @@ def to_film(message: film_pb2.Film) -> Film:
         ),
         error=to_job_error(message.error) if message.HasField("error") else None,
     )
+
+
+def to_film_limits(message: film_pb2.FilmLimits) -> FilmLimits:
+    """Return the limits of films that a message holds."""
+    return FilmLimits(
+        max_song_bytes=message.max_song_bytes,
+        song_seconds=_seconds(message.min_song_duration, message.max_song_duration),
+        side_pixels=(message.side_pixels.min, message.side_pixels.max),
+        side_step_pixels=message.side_step_pixels,
+        frames_per_second=(message.frames_per_second.min, message.frames_per_second.max),
+        loop_seconds=_seconds(message.min_loop_duration, message.max_loop_duration),
+        max_films=message.max_films,
+        retention_seconds=message.retention.ToNanoseconds() / 1e9,
+    )
+
+
+def _seconds(shortest: Duration, longest: Duration) -> tuple[float, float]:
+    return shortest.ToNanoseconds() / 1e9, longest.ToNanoseconds() / 1e9

@@ -215,3 +215,28 @@ class Film:
     song_seconds: float | None
     files: tuple[FilmFile, ...]
     error: JobError | None
+
+
+@dataclass(frozen=True, slots=True)
+class FilmLimits:
+    """What songs and films may be; a range is a pair of the smallest and the largest allowed value.
+
+    Attributes:
+        max_song_bytes: Largest file of a song.
+        song_seconds: Lengths of songs.
+        side_pixels: Widths and heights of a visualiser.
+        side_step_pixels: Widths and heights are multiples of it.
+        frames_per_second: Rates of a visualiser.
+        loop_seconds: Lengths of a loop.
+        max_films: Films of one session that are kept.
+        retention_seconds: Time for which a film is kept after its end.
+    """
+
+    max_song_bytes: int
+    song_seconds: tuple[float, float]
+    side_pixels: tuple[float, float]
+    side_step_pixels: int
+    frames_per_second: tuple[float, float]
+    loop_seconds: tuple[float, float]
+    max_films: int
+    retention_seconds: float

@@ -9,6 +9,7 @@ from typing import Final
 import grpc
 from google.protobuf.duration_pb2 import Duration
 
+from chladni.gateway.v1 import server_service_pb2
 from chladni.gateway.v1alpha1 import film_service_pb2 as film_pb2
 from chladni.gateway.v1alpha1 import film_service_pb2_grpc as film_grpc
 from chladni.generation.v1 import generation_pb2
@@ -50,7 +51,22 @@ class ScriptedFilms(film_grpc.FilmServiceServicer):
         self, request: film_pb2.ListFilmsRequest, context: grpc.ServicerContext
     ) -> film_pb2.ListFilmsResponse:
         with self.script.answering(request, context):
-            return film_pb2.ListFilmsResponse(films=[film_of(film_pb2.FILM_STATE_COMPLETED)])
+            limits = film_pb2.FilmLimits(
+                max_song_bytes=200 * 2**20,
+                min_song_duration=Duration(seconds=3),
+                max_song_duration=Duration(seconds=600),
+                side_pixels=server_service_pb2.NumberRange(min=256, max=1024),
+                side_step_pixels=64,
+                frames_per_second=server_service_pb2.NumberRange(min=6, max=30),
+                min_loop_duration=Duration(seconds=3),
+                max_loop_duration=Duration(seconds=8),
+                max_films=8,
+                retention=Duration(seconds=86400),
+            )
+            return film_pb2.ListFilmsResponse(
+                films=[film_of(film_pb2.FILM_STATE_COMPLETED)],
+                limits=limits if self.script.says_film_limits else None,
+            )
 
     def WatchFilm(
         self, request: film_pb2.WatchFilmRequest, context: grpc.ServicerContext

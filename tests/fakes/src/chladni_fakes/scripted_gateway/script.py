@@ -26,8 +26,8 @@ class Script:
     `errors` are the answers to the next calls, one each. `error_after` fails a creation after so many
     events, and once a download or the events of a job. `leaves_files_out` makes every image one to be
     downloaded. `last_job_event` ends a job in place of its image; `film_fails` ends the film
-    with an error. With `stops_after`, a creation waits after
-    so many events until it is cancelled.
+    with an error; without `says_film_limits` its limits are absent. With `stops_after`, a creation waits
+    after so many events until it is cancelled.
     """
 
     def __init__(self) -> None:
@@ -46,6 +46,7 @@ class Script:
         self.stops_after: int | None = None
         self.leaves_files_out = False
         self.film_fails = False
+        self.says_film_limits = True
         self.last_job_event: job_pb2.WatchJobResponse | None = None
         self.gateway_audio_calls: list[str] = []
         self.was_cancelled = threading.Event()

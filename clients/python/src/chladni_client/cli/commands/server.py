@@ -18,7 +18,9 @@ from chladni_client.cli.completion import complete_recipe
 from chladni_client.cli.display.text import option_of, shown
 from chladni_client.cli.failures import ExitStatus, reported_failures
 from chladni_client.cli.invocation import JsonOption, invocation_of, print_json
-from chladni_client.errors import NotFoundError
+from chladni_client.client import Client
+from chladni_client.errors import NotFoundError, NotOfferedError
+from chladni_client.types.jobs import FilmLimits
 from chladni_client.types.services import Recipe, RecipeNeed, ServiceState
 
 _STATE_STYLE: Final = {
@@ -66,8 +68,9 @@ def info(context: typer.Context, as_json: JsonOption = False) -> None:
     """
     with reported_failures(as_json=as_json), closing(invocation_of(context).open_client()) as client:
         found = client.server_info()
+        films = _film_limits(client)
     if as_json:
-        print_json(asdict(found))
+        print_json(asdict(found) | {"film_limits": None if films is None else asdict(films)})
         return
     limits = found.limits
     lines = {
@@ -85,6 +88,7 @@ def info(context: typer.Context, as_json: JsonOption = False) -> None:
         "Unfinished jobs": f"at most {limits.max_unfinished_jobs}",
         "Images are kept for": f"{limits.image_retention_seconds / 3600:g} h",
         "Time for an image": f"{limits.default_creation_seconds:g} s",
+        **({} if films is None else _film_lines(films)),
     }
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="cyan", no_wrap=True)
@@ -92,6 +96,24 @@ def info(context: typer.Context, as_json: JsonOption = False) -> None:
     for name, value in lines.items():
         table.add_row(shown(name), shown(value))
     Console(highlight=False).print(table)
+
+
+def _film_limits(client: Client) -> FilmLimits | None:
+    """Return the limits of films; `None` if the server makes none, or does not say them."""
+    try:
+        return client.film_limits()
+    except NotOfferedError:
+        return None
+
+
+def _film_lines(films: FilmLimits) -> dict[str, str]:
+    return {
+        "Song of a film": f"{_range(films.song_seconds)} s, at most {films.max_song_bytes / 1024**2:.0f} MiB",
+        "film --size": f"{_range(films.side_pixels)} pixels, multiples of {films.side_step_pixels}",
+        "film --fps": _range(films.frames_per_second),
+        "film --loop": f"{_range(films.loop_seconds)} s",
+        "Films": f"at most {films.max_films}, kept for {films.retention_seconds / 3600:g} h",
+    }
 
 
 def _range(limits: tuple[float, float]) -> str:

@@ -13,12 +13,13 @@ _sym_db = _symbol_database.Default()
 
 
 from chladni.gateway.v1 import job_service_pb2 as chladni_dot_gateway_dot_v1_dot_job__service__pb2
+from chladni.gateway.v1 import server_service_pb2 as chladni_dot_gateway_dot_v1_dot_server__service__pb2
 from chladni.generation.v1 import generation_pb2 as chladni_dot_generation_dot_v1_dot_generation__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+chladni/gateway/v1alpha1/film_service.proto\x12\x18\x63hladni.gateway.v1alpha1\x1a$chladni/gateway/v1/job_service.proto\x1a&chladni/generation/v1/generation.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbb\x02\n\x0b\x46ilmOptions\x12\x19\n\x0cwidth_pixels\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x1a\n\rheight_pixels\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x1e\n\x11\x66rames_per_second\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x30\n\rloop_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0c\n\x04look\x18\x05 \x01(\t\x12\x11\n\x04seed\x18\x06 \x01(\x03H\x03\x88\x01\x01\x12\r\n\x05model\x18\x07 \x01(\t\x12\x31\n\x05parts\x18\x08 \x03(\x0e\x32\".chladni.gateway.v1alpha1.FilmPartB\x0f\n\r_width_pixelsB\x10\n\x0e_height_pixelsB\x14\n\x12_frames_per_secondB\x07\n\x05_seed\"n\n\nFilmConfig\x12\x36\n\x07options\x18\x01 \x01(\x0b\x32%.chladni.gateway.v1alpha1.FilmOptions\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"v\n\x08\x46ilmFile\x12\x30\n\x04part\x18\x01 \x01(\x0e\x32\".chladni.gateway.v1alpha1.FilmPart\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\"\xfc\x03\n\x04\x46ilm\x12\x0f\n\x07\x66ilm_id\x18\x01 \x01(\t\x12\x32\n\x05state\x18\x02 \x01(\x0e\x32#.chladni.gateway.v1alpha1.FilmState\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x07options\x18\x06 \x01(\x0b\x32%.chladni.gateway.v1alpha1.FilmOptions\x12\x10\n\x08progress\x18\x07 \x01(\x01\x12,\n\tremaining\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\x04part\x18\t \x01(\x0e\x32\".chladni.gateway.v1alpha1.FilmPart\x12\x30\n\rsong_duration\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x05\x66iles\x18\x0b \x03(\x0b\x32\".chladni.gateway.v1alpha1.FilmFile\x12+\n\x05\x65rror\x18\x0c \x01(\x0b\x32\x1c.chladni.gateway.v1.JobError\"i\n\x11\x43reateFilmRequest\x12\x36\n\x06\x63onfig\x18\x01 \x01(\x0b\x32$.chladni.gateway.v1alpha1.FilmConfigH\x00\x12\x11\n\x07\x63ontent\x18\x02 \x01(\x0cH\x00\x42\t\n\x07payload\"Y\n\x12\x43reateFilmResponse\x12,\n\x04\x66ilm\x18\x01 \x01(\x0b\x32\x1e.chladni.gateway.v1alpha1.Film\x12\x15\n\rsession_token\x18\x02 \x01(\t\"!\n\x0eGetFilmRequest\x12\x0f\n\x07\x66ilm_id\x18\x01 \x01(\t\"?\n\x0fGetFilmResponse\x12,\n\x04\x66ilm\x18\x01 \x01(\x0b\x32\x1e.chladni.gateway.v1alpha1.Film\"\x12\n\x10ListFilmsRequest\"B\n\x11ListFilmsResponse\x12-\n\x05\x66ilms\x18\x01 \x03(\x0b\x32\x1e.chladni.gateway.v1alpha1.Film\"#\n\x10WatchFilmRequest\x12\x0f\n\x07\x66ilm_id\x18\x01 \x01(\t\"\x83\x01\n\x11WatchFilmResponse\x12.\n\x04\x66ilm\x18\x01 \x01(\x0b\x32\x1e.chladni.gateway.v1alpha1.FilmH\x00\x12\x35\n\theartbeat\x18\x02 \x01(\x0b\x32 .chladni.generation.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"$\n\x11\x43\x61ncelFilmRequest\x12\x0f\n\x07\x66ilm_id\x18\x01 \x01(\t\"B\n\x12\x43\x61ncelFilmResponse\x12,\n\x04\x66ilm\x18\x01 \x01(\x0b\x32\x1e.chladni.gateway.v1alpha1.Film\"$\n\x11ResumeFilmRequest\x12\x0f\n\x07\x66ilm_id\x18\x01 \x01(\t\"B\n\x12ResumeFilmResponse\x12,\n\x04\x66ilm\x18\x01 \x01(\x0b\x32\x1e.chladni.gateway.v1alpha1.Film\"$\n\x11\x44\x65leteFilmRequest\x12\x0f\n\x07\x66ilm_id\x18\x01 \x01(\t\"\x14\n\x12\x44\x65leteFilmResponse\"n\n\x13\x44ownloadFilmRequest\x12\x0f\n\x07\x66ilm_id\x18\x01 \x01(\t\x12\x30\n\x04part\x18\x02 \x01(\x0e\x32\".chladni.gateway.v1alpha1.FilmPart\x12\x14\n\x0coffset_bytes\x18\x03 \x01(\x03\"<\n\x14\x44ownloadFilmResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x13\n\x0btotal_bytes\x18\x02 \x01(\x03*\xa1\x01\n\tFilmState\x12\x1a\n\x16\x46ILM_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46ILM_STATE_QUEUED\x10\x01\x12\x16\n\x12\x46ILM_STATE_RUNNING\x10\x02\x12\x18\n\x14\x46ILM_STATE_COMPLETED\x10\x03\x12\x15\n\x11\x46ILM_STATE_FAILED\x10\x04\x12\x18\n\x14\x46ILM_STATE_CANCELLED\x10\x05*h\n\x08\x46ilmPart\x12\x19\n\x15\x46ILM_PART_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46ILM_PART_VISUALIZER\x10\x01\x12\x12\n\x0e\x46ILM_PART_LOOP\x10\x02\x12\x13\n\x0f\x46ILM_PART_COVER\x10\x03\x32\xd2\x06\n\x0b\x46ilmService\x12i\n\nCreateFilm\x12+.chladni.gateway.v1alpha1.CreateFilmRequest\x1a,.chladni.gateway.v1alpha1.CreateFilmResponse(\x01\x12^\n\x07GetFilm\x12(.chladni.gateway.v1alpha1.GetFilmRequest\x1a).chladni.gateway.v1alpha1.GetFilmResponse\x12\x64\n\tListFilms\x12*.chladni.gateway.v1alpha1.ListFilmsRequest\x1a+.chladni.gateway.v1alpha1.ListFilmsResponse\x12\x66\n\tWatchFilm\x12*.chladni.gateway.v1alpha1.WatchFilmRequest\x1a+.chladni.gateway.v1alpha1.WatchFilmResponse0\x01\x12g\n\nCancelFilm\x12+.chladni.gateway.v1alpha1.CancelFilmRequest\x1a,.chladni.gateway.v1alpha1.CancelFilmResponse\x12g\n\nResumeFilm\x12+.chladni.gateway.v1alpha1.ResumeFilmRequest\x1a,.chladni.gateway.v1alpha1.ResumeFilmResponse\x12g\n\nDeleteFilm\x12+.chladni.gateway.v1alpha1.DeleteFilmRequest\x1a,.chladni.gateway.v1alpha1.DeleteFilmResponse\x12o\n\x0c\x44ownloadFilm\x12-.chladni.gateway.v1alpha1.DownloadFilmRequest\x1a..chladni.gateway.v1alpha1.DownloadFilmResponse0\x01\x42l\n\x1c\x64\x65v.chladni.gateway.v1alpha1P\x01Z/chladni.dev/go/gateway/v1alpha1;gatewayv1alpha1\xaa\x02\x18\x43hladni.Gateway.V1alpha1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+chladni/gateway/v1alpha1/film_service.proto\x12\x18\x63hladni.gateway.v1alpha1\x1a$chladni/gateway/v1/job_service.proto\x1a\'chladni/gateway/v1/server_service.proto\x1a&chladni/generation/v1/generation.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbb\x02\n\x0b\x46ilmOptions\x12\x19\n\x0cwidth_pixels\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x1a\n\rheight_pixels\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x1e\n\x11\x66rames_per_second\x18\x03 \x01(\x05H\x02\x88\x01\x01\x12\x30\n\rloop_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0c\n\x04look\x18\x05 \x01(\t\x12\x11\n\x04seed\x18\x06 \x01(\x03H\x03\x88\x01\x01\x12\r\n\x05model\x18\x07 \x01(\t\x12\x31\n\x05parts\x18\x08 \x03(\x0e\x32\".chladni.gateway.v1alpha1.FilmPartB\x0f\n\r_width_pixelsB\x10\n\x0e_height_pixelsB\x14\n\x12_frames_per_secondB\x07\n\x05_seed\"n\n\nFilmConfig\x12\x36\n\x07options\x18\x01 \x01(\x0b\x32%.chladni.gateway.v1alpha1.FilmOptions\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"v\n\x08\x46ilmFile\x12\x30\n\x04part\x18\x01 \x01(\x0e\x32\".chladni.gateway.v1alpha1.FilmPart\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\"\xfc\x03\n\x04\x46ilm\x12\x0f\n\x07\x66ilm_id\x18\x01 \x01(\t\x12\x32\n\x05state\x18\x02 \x01(\x0e\x32#.chladni.gateway.v1alpha1.FilmState\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x07options\x18\x06 \x01(\x0b\x32%.chladni.gateway.v1alpha1.FilmOptions\x12\x10\n\x08progress\x18\x07 \x01(\x01\x12,\n\tremaining\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\x04part\x18\t \x01(\x0e\x32\".chladni.gateway.v1alpha1.FilmPart\x12\x30\n\rsong_duration\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x05\x66iles\x18\x0b \x03(\x0b\x32\".chladni.gateway.v1alpha1.FilmFile\x12+\n\x05\x65rror\x18\x0c \x01(\x0b\x32\x1c.chladni.gateway.v1.JobError\"i\n\x11\x43reateFilmRequest\x12\x36\n\x06\x63onfig\x18\x01 \x01(\x0b\x32$.chladni.gateway.v1alpha1.FilmConfigH\x00\x12\x11\n\x07\x63ontent\x18\x02 \x01(\x0cH\x00\x42\t\n\x07payload\"Y\n\x12\x43reateFilmResponse\x12,\n\x04\x66ilm\x18\x01 \x01(\x0b\x32\x1e.chladni.gateway.v1alpha1.Film\x12\x15\n\rsession_token\x18\x02 \x01(\t\"!\n\x0eGetFilmRequest\x12\x0f\n\x07\x66ilm_id\x18\x01 \x01(\t\"?\n\x0fGetFilmResponse\x12,\n\x04\x66ilm\x18\x01 \x01(\x0b\x32\x1e.chladni.gateway.v1alpha1.Film\"\x12\n\x10ListFilmsRequest\"x\n\x11ListFilmsResponse\x12-\n\x05\x66ilms\x18\x01 \x03(\x0b\x32\x1e.chladni.gateway.v1alpha1.Film\x12\x34\n\x06limits\x18\x02 \x01(\x0b\x32$.chladni.gateway.v1alpha1.FilmLimits\"\xc9\x03\n\nFilmLimits\x12\x16\n\x0emax_song_bytes\x18\x01 \x01(\x03\x12\x34\n\x11min_song_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x11max_song_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x0bside_pixels\x18\x04 \x01(\x0b\x32\x1f.chladni.gateway.v1.NumberRange\x12\x18\n\x10side_step_pixels\x18\x05 \x01(\x05\x12:\n\x11\x66rames_per_second\x18\x06 \x01(\x0b\x32\x1f.chladni.gateway.v1.NumberRange\x12\x34\n\x11min_loop_duration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x11max_loop_duration\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tmax_films\x18\t \x01(\x05\x12,\n\tretention\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\"#\n\x10WatchFilmRequest\x12\x0f\n\x07\x66ilm_id\x18\x01 \x01(\t\"\x83\x01\n\x11WatchFilmResponse\x12.\n\x04\x66ilm\x18\x01 \x01(\x0b\x32\x1e.chladni.gateway.v1alpha1.FilmH\x00\x12\x35\n\theartbeat\x18\x02 \x01(\x0b\x32 .chladni.generation.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"$\n\x11\x43\x61ncelFilmRequest\x12\x0f\n\x07\x66ilm_id\x18\x01 \x01(\t\"B\n\x12\x43\x61ncelFilmResponse\x12,\n\x04\x66ilm\x18\x01 \x01(\x0b\x32\x1e.chladni.gateway.v1alpha1.Film\"$\n\x11ResumeFilmRequest\x12\x0f\n\x07\x66ilm_id\x18\x01 \x01(\t\"B\n\x12ResumeFilmResponse\x12,\n\x04\x66ilm\x18\x01 \x01(\x0b\x32\x1e.chladni.gateway.v1alpha1.Film\"$\n\x11\x44\x65leteFilmRequest\x12\x0f\n\x07\x66ilm_id\x18\x01 \x01(\t\"\x14\n\x12\x44\x65leteFilmResponse\"n\n\x13\x44ownloadFilmRequest\x12\x0f\n\x07\x66ilm_id\x18\x01 \x01(\t\x12\x30\n\x04part\x18\x02 \x01(\x0e\x32\".chladni.gateway.v1alpha1.FilmPart\x12\x14\n\x0coffset_bytes\x18\x03 \x01(\x03\"<\n\x14\x44ownloadFilmResponse\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x13\n\x0btotal_bytes\x18\x02 \x01(\x03*\xa1\x01\n\tFilmState\x12\x1a\n\x16\x46ILM_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46ILM_STATE_QUEUED\x10\x01\x12\x16\n\x12\x46ILM_STATE_RUNNING\x10\x02\x12\x18\n\x14\x46ILM_STATE_COMPLETED\x10\x03\x12\x15\n\x11\x46ILM_STATE_FAILED\x10\x04\x12\x18\n\x14\x46ILM_STATE_CANCELLED\x10\x05*h\n\x08\x46ilmPart\x12\x19\n\x15\x46ILM_PART_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46ILM_PART_VISUALIZER\x10\x01\x12\x12\n\x0e\x46ILM_PART_LOOP\x10\x02\x12\x13\n\x0f\x46ILM_PART_COVER\x10\x03\x32\xd2\x06\n\x0b\x46ilmService\x12i\n\nCreateFilm\x12+.chladni.gateway.v1alpha1.CreateFilmRequest\x1a,.chladni.gateway.v1alpha1.CreateFilmResponse(\x01\x12^\n\x07GetFilm\x12(.chladni.gateway.v1alpha1.GetFilmRequest\x1a).chladni.gateway.v1alpha1.GetFilmResponse\x12\x64\n\tListFilms\x12*.chladni.gateway.v1alpha1.ListFilmsRequest\x1a+.chladni.gateway.v1alpha1.ListFilmsResponse\x12\x66\n\tWatchFilm\x12*.chladni.gateway.v1alpha1.WatchFilmRequest\x1a+.chladni.gateway.v1alpha1.WatchFilmResponse0\x01\x12g\n\nCancelFilm\x12+.chladni.gateway.v1alpha1.CancelFilmRequest\x1a,.chladni.gateway.v1alpha1.CancelFilmResponse\x12g\n\nResumeFilm\x12+.chladni.gateway.v1alpha1.ResumeFilmRequest\x1a,.chladni.gateway.v1alpha1.ResumeFilmResponse\x12g\n\nDeleteFilm\x12+.chladni.gateway.v1alpha1.DeleteFilmRequest\x1a,.chladni.gateway.v1alpha1.DeleteFilmResponse\x12o\n\x0c\x44ownloadFilm\x12-.chladni.gateway.v1alpha1.DownloadFilmRequest\x1a..chladni.gateway.v1alpha1.DownloadFilmResponse0\x01\x42l\n\x1c\x64\x65v.chladni.gateway.v1alpha1P\x01Z/chladni.dev/go/gateway/v1alpha1;gatewayv1alpha1\xaa\x02\x18\x43hladni.Gateway.V1alpha1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -26,50 +27,52 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chladni.gateway.v1alpha1.fi
 if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\034dev.chladni.gateway.v1alpha1P\001Z/chladni.dev/go/gateway/v1alpha1;gatewayv1alpha1\252\002\030Chladni.Gateway.V1alpha1'
-  _globals['_FILMSTATE']._serialized_start=2281
-  _globals['_FILMSTATE']._serialized_end=2442
-  _globals['_FILMPART']._serialized_start=2444
-  _globals['_FILMPART']._serialized_end=2548
-  _globals['_FILMOPTIONS']._serialized_start=217
-  _globals['_FILMOPTIONS']._serialized_end=532
-  _globals['_FILMCONFIG']._serialized_start=534
-  _globals['_FILMCONFIG']._serialized_end=644
-  _globals['_FILMFILE']._serialized_start=646
-  _globals['_FILMFILE']._serialized_end=764
-  _globals['_FILM']._serialized_start=767
-  _globals['_FILM']._serialized_end=1275
-  _globals['_CREATEFILMREQUEST']._serialized_start=1277
-  _globals['_CREATEFILMREQUEST']._serialized_end=1382
-  _globals['_CREATEFILMRESPONSE']._serialized_start=1384
-  _globals['_CREATEFILMRESPONSE']._serialized_end=1473
-  _globals['_GETFILMREQUEST']._serialized_start=1475
-  _globals['_GETFILMREQUEST']._serialized_end=1508
-  _globals['_GETFILMRESPONSE']._serialized_start=1510
-  _globals['_GETFILMRESPONSE']._serialized_end=1573
-  _globals['_LISTFILMSREQUEST']._serialized_start=1575
-  _globals['_LISTFILMSREQUEST']._serialized_end=1593
-  _globals['_LISTFILMSRESPONSE']._serialized_start=1595
-  _globals['_LISTFILMSRESPONSE']._serialized_end=1661
-  _globals['_WATCHFILMREQUEST']._serialized_start=1663
-  _globals['_WATCHFILMREQUEST']._serialized_end=1698
-  _globals['_WATCHFILMRESPONSE']._serialized_start=1701
-  _globals['_WATCHFILMRESPONSE']._serialized_end=1832
-  _globals['_CANCELFILMREQUEST']._serialized_start=1834
-  _globals['_CANCELFILMREQUEST']._serialized_end=1870
-  _globals['_CANCELFILMRESPONSE']._serialized_start=1872
-  _globals['_CANCELFILMRESPONSE']._serialized_end=1938
-  _globals['_RESUMEFILMREQUEST']._serialized_start=1940
-  _globals['_RESUMEFILMREQUEST']._serialized_end=1976
-  _globals['_RESUMEFILMRESPONSE']._serialized_start=1978
-  _globals['_RESUMEFILMRESPONSE']._serialized_end=2044
-  _globals['_DELETEFILMREQUEST']._serialized_start=2046
-  _globals['_DELETEFILMREQUEST']._serialized_end=2082
-  _globals['_DELETEFILMRESPONSE']._serialized_start=2084
-  _globals['_DELETEFILMRESPONSE']._serialized_end=2104
-  _globals['_DOWNLOADFILMREQUEST']._serialized_start=2106
-  _globals['_DOWNLOADFILMREQUEST']._serialized_end=2216
-  _globals['_DOWNLOADFILMRESPONSE']._serialized_start=2218
-  _globals['_DOWNLOADFILMRESPONSE']._serialized_end=2278
-  _globals['_FILMSERVICE']._serialized_start=2551
-  _globals['_FILMSERVICE']._serialized_end=3401
+  _globals['_FILMSTATE']._serialized_start=2836
+  _globals['_FILMSTATE']._serialized_end=2997
+  _globals['_FILMPART']._serialized_start=2999
+  _globals['_FILMPART']._serialized_end=3103
+  _globals['_FILMOPTIONS']._serialized_start=258
+  _globals['_FILMOPTIONS']._serialized_end=573
+  _globals['_FILMCONFIG']._serialized_start=575
+  _globals['_FILMCONFIG']._serialized_end=685
+  _globals['_FILMFILE']._serialized_start=687
+  _globals['_FILMFILE']._serialized_end=805
+  _globals['_FILM']._serialized_start=808
+  _globals['_FILM']._serialized_end=1316
+  _globals['_CREATEFILMREQUEST']._serialized_start=1318
+  _globals['_CREATEFILMREQUEST']._serialized_end=1423
+  _globals['_CREATEFILMRESPONSE']._serialized_start=1425
+  _globals['_CREATEFILMRESPONSE']._serialized_end=1514
+  _globals['_GETFILMREQUEST']._serialized_start=1516
+  _globals['_GETFILMREQUEST']._serialized_end=1549
+  _globals['_GETFILMRESPONSE']._serialized_start=1551
+  _globals['_GETFILMRESPONSE']._serialized_end=1614
+  _globals['_LISTFILMSREQUEST']._serialized_start=1616
+  _globals['_LISTFILMSREQUEST']._serialized_end=1634
+  _globals['_LISTFILMSRESPONSE']._serialized_start=1636
+  _globals['_LISTFILMSRESPONSE']._serialized_end=1756
+  _globals['_FILMLIMITS']._serialized_start=1759
+  _globals['_FILMLIMITS']._serialized_end=2216
+  _globals['_WATCHFILMREQUEST']._serialized_start=2218
+  _globals['_WATCHFILMREQUEST']._serialized_end=2253
+  _globals['_WATCHFILMRESPONSE']._serialized_start=2256
+  _globals['_WATCHFILMRESPONSE']._serialized_end=2387
+  _globals['_CANCELFILMREQUEST']._serialized_start=2389
+  _globals['_CANCELFILMREQUEST']._serialized_end=2425
+  _globals['_CANCELFILMRESPONSE']._serialized_start=2427
+  _globals['_CANCELFILMRESPONSE']._serialized_end=2493
+  _globals['_RESUMEFILMREQUEST']._serialized_start=2495
+  _globals['_RESUMEFILMREQUEST']._serialized_end=2531
+  _globals['_RESUMEFILMRESPONSE']._serialized_start=2533
+  _globals['_RESUMEFILMRESPONSE']._serialized_end=2599
+  _globals['_DELETEFILMREQUEST']._serialized_start=2601
+  _globals['_DELETEFILMREQUEST']._serialized_end=2637
+  _globals['_DELETEFILMRESPONSE']._serialized_start=2639
+  _globals['_DELETEFILMRESPONSE']._serialized_end=2659
+  _globals['_DOWNLOADFILMREQUEST']._serialized_start=2661
+  _globals['_DOWNLOADFILMREQUEST']._serialized_end=2771
+  _globals['_DOWNLOADFILMRESPONSE']._serialized_start=2773
+  _globals['_DOWNLOADFILMRESPONSE']._serialized_end=2833
+  _globals['_FILMSERVICE']._serialized_start=3106
+  _globals['_FILMSERVICE']._serialized_end=3956
 # @@protoc_insertion_point(module_scope)

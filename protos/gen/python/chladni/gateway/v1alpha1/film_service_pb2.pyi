@@ -1,4 +1,5 @@
 from chladni.gateway.v1 import job_service_pb2 as _job_service_pb2
+from chladni.gateway.v1 import server_service_pb2 as _server_service_pb2
 from chladni.generation.v1 import generation_pb2 as _generation_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -139,10 +140,36 @@ class ListFilmsRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class ListFilmsResponse(_message.Message):
-    __slots__ = ("films",)
+    __slots__ = ("films", "limits")
     FILMS_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
     films: _containers.RepeatedCompositeFieldContainer[Film]
-    def __init__(self, films: _Optional[_Iterable[_Union[Film, _Mapping]]] = ...) -> None: ...
+    limits: FilmLimits
+    def __init__(self, films: _Optional[_Iterable[_Union[Film, _Mapping]]] = ..., limits: _Optional[_Union[FilmLimits, _Mapping]] = ...) -> None: ...
+
+class FilmLimits(_message.Message):
+    __slots__ = ("max_song_bytes", "min_song_duration", "max_song_duration", "side_pixels", "side_step_pixels", "frames_per_second", "min_loop_duration", "max_loop_duration", "max_films", "retention")
+    MAX_SONG_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MIN_SONG_DURATION_FIELD_NUMBER: _ClassVar[int]
+    MAX_SONG_DURATION_FIELD_NUMBER: _ClassVar[int]
+    SIDE_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    SIDE_STEP_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    MIN_LOOP_DURATION_FIELD_NUMBER: _ClassVar[int]
+    MAX_LOOP_DURATION_FIELD_NUMBER: _ClassVar[int]
+    MAX_FILMS_FIELD_NUMBER: _ClassVar[int]
+    RETENTION_FIELD_NUMBER: _ClassVar[int]
+    max_song_bytes: int
+    min_song_duration: _duration_pb2.Duration
+    max_song_duration: _duration_pb2.Duration
+    side_pixels: _server_service_pb2.NumberRange
+    side_step_pixels: int
+    frames_per_second: _server_service_pb2.NumberRange
+    min_loop_duration: _duration_pb2.Duration
+    max_loop_duration: _duration_pb2.Duration
+    max_films: int
+    retention: _duration_pb2.Duration
+    def __init__(self, max_song_bytes: _Optional[int] = ..., min_song_duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_song_duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., side_pixels: _Optional[_Union[_server_service_pb2.NumberRange, _Mapping]] = ..., side_step_pixels: _Optional[int] = ..., frames_per_second: _Optional[_Union[_server_service_pb2.NumberRange, _Mapping]] = ..., min_loop_duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_loop_duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_films: _Optional[int] = ..., retention: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class WatchFilmRequest(_message.Message):
     __slots__ = ("film_id",)

@@ -85,7 +85,7 @@ class FilmServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListFilms(self, request, context):
-        """Lists the caller's films, the newest first.
+        """Lists the caller's films, the newest first, and says what films may be.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -45,7 +45,7 @@ class FilmServiceStub:
     GetFilm: _grpc.UnaryUnaryMultiCallable[_film_service_pb2.GetFilmRequest, _film_service_pb2.GetFilmResponse]
     """Returns a film."""
     ListFilms: _grpc.UnaryUnaryMultiCallable[_film_service_pb2.ListFilmsRequest, _film_service_pb2.ListFilmsResponse]
-    """Lists the caller's films, the newest first."""
+    """Lists the caller's films, the newest first, and says what films may be."""
     WatchFilm: _grpc.UnaryStreamMultiCallable[_film_service_pb2.WatchFilmRequest, _film_service_pb2.WatchFilmResponse]
     """Sends a film whenever it has got on, at most once a second, and a last time when it has ended."""
     CancelFilm: _grpc.UnaryUnaryMultiCallable[_film_service_pb2.CancelFilmRequest, _film_service_pb2.CancelFilmResponse]
@@ -76,7 +76,7 @@ class FilmServiceAsyncStub(FilmServiceStub):
     GetFilm: _aio.UnaryUnaryMultiCallable[_film_service_pb2.GetFilmRequest, _film_service_pb2.GetFilmResponse]  # type: ignore[assignment]
     """Returns a film."""
     ListFilms: _aio.UnaryUnaryMultiCallable[_film_service_pb2.ListFilmsRequest, _film_service_pb2.ListFilmsResponse]  # type: ignore[assignment]
-    """Lists the caller's films, the newest first."""
+    """Lists the caller's films, the newest first, and says what films may be."""
     WatchFilm: _aio.UnaryStreamMultiCallable[_film_service_pb2.WatchFilmRequest, _film_service_pb2.WatchFilmResponse]  # type: ignore[assignment]
     """Sends a film whenever it has got on, at most once a second, and a last time when it has ended."""
     CancelFilm: _aio.UnaryUnaryMultiCallable[_film_service_pb2.CancelFilmRequest, _film_service_pb2.CancelFilmResponse]  # type: ignore[assignment]
@@ -122,7 +122,7 @@ class FilmServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _film_service_pb2.ListFilmsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_film_service_pb2.ListFilmsResponse, _abc.Awaitable[_film_service_pb2.ListFilmsResponse]]:
-        """Lists the caller's films, the newest first."""
+        """Lists the caller's films, the newest first, and says what films may be."""
 
     @_abc_1.abstractmethod
     def WatchFilm(

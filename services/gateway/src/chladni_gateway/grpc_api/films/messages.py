@@ -5,17 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from chladni.gateway.v1 import job_service_pb2
+from chladni.gateway.v1 import server_service_pb2 as server_pb2
 from chladni.gateway.v1alpha1 import film_service_pb2 as film_pb2
 from chladni_contract.errors import InvalidInputError, Reason
 from chladni_contract.status import WIRE_STATUS
-from chladni_gateway.domain.films.options import ALL_PARTS, FilmOptions, FilmPart
+from chladni_gateway.domain.films.options import (
+    ALL_PARTS,
+    MAX_FRAMES_PER_SECOND,
+    MAX_LOOP_SECONDS,
+    MAX_SIDE_PIXELS,
+    MIN_FRAMES_PER_SECOND,
+    MIN_LOOP_SECONDS,
+    MIN_SIDE_PIXELS,
+    SIDE_STEP_PIXELS,
+    FilmOptions,
+    FilmPart,
+)
 from chladni_gateway.domain.films.record import FilmState
+from chladni_gateway.domain.films.song import MAX_SONG_SECONDS, MIN_SONG_SECONDS
 from chladni_gateway.grpc_api.images import to_duration, to_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chladni_gateway.film.index import Film
+    from chladni_gateway.film.runner import FilmLimits
 
 PARTS: Final = {
     FilmPart.VISUALIZER: film_pb2.FILM_PART_VISUALIZER,
@@ -103,3 +117,19 @@ def to_film_message(film: Film) -> film_pb2.Film:
             )
         )
     return message
+
+
+def to_film_limits_message(limits: FilmLimits, *, max_song_bytes: int) -> film_pb2.FilmLimits:
+    """Return the message of what songs and films may be."""
+    return film_pb2.FilmLimits(
+        max_song_bytes=max_song_bytes,
+        min_song_duration=to_duration(MIN_SONG_SECONDS),
+        max_song_duration=to_duration(MAX_SONG_SECONDS),
+        side_pixels=server_pb2.NumberRange(min=MIN_SIDE_PIXELS, max=MAX_SIDE_PIXELS),
+        side_step_pixels=SIDE_STEP_PIXELS,
+        frames_per_second=server_pb2.NumberRange(min=MIN_FRAMES_PER_SECOND, max=MAX_FRAMES_PER_SECOND),
+        min_loop_duration=to_duration(MIN_LOOP_SECONDS),
+        max_loop_duration=to_duration(MAX_LOOP_SECONDS),
+        max_films=limits.max_per_owner,
+        retention=to_duration(limits.retention_seconds),
+    )

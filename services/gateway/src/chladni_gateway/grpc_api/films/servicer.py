@@ -16,7 +16,12 @@ from chladni_gateway.domain.images import parse_uuid
 from chladni_gateway.domain.request import parse_request_id
 from chladni_gateway.domain.stages import Stage, at_stage
 from chladni_gateway.grpc_api.callers.sessions import caller_of, creating_session_of_call, session_of_call
-from chladni_gateway.grpc_api.films.messages import PARTS, to_film_message, to_film_options
+from chladni_gateway.grpc_api.films.messages import (
+    PARTS,
+    to_film_limits_message,
+    to_film_message,
+    to_film_options,
+)
 from chladni_gateway.grpc_api.uploads import file_pieces
 from chladni_runtime.execution.heartbeats import with_heartbeats
 from chladni_runtime.server.validation import RequestValidator, read_first
@@ -93,9 +98,14 @@ class FilmServicer(film_grpc.FilmServiceServicer):
     async def ListFilms(
         self, _request: film_pb2.ListFilmsRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> film_pb2.ListFilmsResponse:
-        """List the caller's films, the newest first."""
-        films = await self._runner.list_owned(session_of_call(context).owner)
-        return film_pb2.ListFilmsResponse(films=map(to_film_message, films))
+        """List the caller's films, the newest first, and the limits of films."""
+        runner = self._runner
+        films = await runner.list_owned(session_of_call(context).owner)
+        max_song_bytes = self._application.spool.limits.max_bytes
+        return film_pb2.ListFilmsResponse(
+            films=map(to_film_message, films),
+            limits=to_film_limits_message(runner.limits, max_song_bytes=max_song_bytes),
+        )
 
     async def WatchFilm(
         self, request: film_pb2.WatchFilmRequest, context: grpc.aio.ServicerContext[Any, Any]
