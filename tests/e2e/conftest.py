@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-import socket
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest_asyncio
 from playwright.async_api import async_playwright, expect
 
 from chladni_fakes import scripted_backends, solid_png
+from chladni_fakes.loopback import free_port
 from chladni_fixtures.audio import encoded, melody
 from chladni_gateway.composition import open_gateway
 from chladni_gateway.config import GatewaySettings
@@ -114,15 +114,9 @@ def visit(browser):
 # --- a gateway over services that follow a script ----------------------------------------------------
 
 
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def _gateway_settings(backends, folder, **overrides):
     values = {
-        "http_port": _free_port(),
+        "http_port": free_port(),
         "image_folder": folder,
         "audio_features_target": backends.servers["audio-features"].target,
         "image_generation_target": backends.servers["image-generation"].target,

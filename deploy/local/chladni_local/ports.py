@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import random
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -12,6 +13,9 @@ from chladni_local.errors import InvalidPortError, PortTakenError
 from chladni_local.services import LOOPBACK, Service
 
 _MAX_PORT: Final = 65535
+_FIRST_FREE_PORT: Final = 20_000
+_LAST_FREE_PORT: Final = 32_000
+"""Systems take the ports of outgoing connections from above: none takes one before its service begins."""
 
 Ports = dict[str, dict[str, int]]
 """Port for each purpose of each service."""
@@ -71,9 +75,13 @@ def is_open(port: int) -> bool:
 
 def _free_port(held: ExitStack) -> int:
     listener = held.enter_context(socket.socket())
-    listener.bind((LOOPBACK, 0))
-    port: int = listener.getsockname()[1]
-    return port
+    while True:
+        port = random.randrange(_FIRST_FREE_PORT, _LAST_FREE_PORT)  # noqa: S311 - no secret
+        try:
+            listener.bind((LOOPBACK, port))
+        except OSError:
+            continue
+        return port
 
 
 def _configured_port(environ: Mapping[str, str], variable: str, usual: int) -> int:

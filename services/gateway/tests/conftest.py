@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -21,12 +20,13 @@ from chladni.gateway.v1 import image_service_pb2_grpc as image_grpc
 from chladni.gateway.v1 import job_service_pb2_grpc as job_grpc
 from chladni.gateway.v1 import server_service_pb2_grpc as server_grpc
 from chladni_fakes import ScriptedBackends, scripted_backends
-from chladni_fakes.loopback import loopback_service
+from chladni_fakes.loopback import free_port, loopback_service
 from chladni_gateway.composition import SERVICE_NAMES, compose
 from chladni_gateway.config import GatewaySettings
 from chladni_gateway.grpc_api.callers.authentication import call_authentication
 from chladni_gateway.sessions import SessionTokens
 from chladni_gateway.stores import CallLimiter
+from chladni_runtime.server.lifecycle import RequestGate
 from chladni_runtime.server.server import request_gate
 
 SEED = 4711
@@ -44,6 +44,7 @@ class RunningGateway:
     settings: GatewaySettings
     grpc_address: str
     metrics_port: int
+    gate: RequestGate
 
     @property
     def images(self) -> image_grpc.ImageServiceStub:
@@ -111,12 +112,6 @@ def parse_events(text: str) -> list[tuple[str, dict]]:
     return events
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @asynccontextmanager
 async def running_gateway(
     backends: ScriptedBackends, folder, *, tracer=None, **overrides
@@ -154,7 +149,7 @@ async def running_gateway(
             base_url=f"http://127.0.0.1:{settings.http_port}", timeout=20, verify=False
         ) as http,
     ):
-        yield RunningGateway(http, channel, settings, service.address, service.metrics_port)
+        yield RunningGateway(http, channel, settings, service.address, service.metrics_port, gate)
 
 
 def pytest_collection_modifyitems(items):
@@ -186,9 +181,12 @@ async def backends(shared_backends) -> ScriptedBackends:
 @pytest_asyncio.fixture(loop_scope="session")
 async def gateway(backends, shared_gateway) -> RunningGateway:
     """A gateway that the tests of a run share; see `open_gateway_with` for one of its own."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (await shared_gateway.http.get("/api/v1/health")).status_code != 200:
             await asyncio.sleep(0.02)  # A test before this one may have killed a service.
+    # It may also have left work behind, such as a job that nobody waits for.
+    assert await shared_gateway.gate.wait_until_idle(30), "the work of another test goes on"
+    await backends.reset()
     return shared_gateway
 
 

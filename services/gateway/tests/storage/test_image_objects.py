@@ -14,7 +14,8 @@ from obstore.store import MemoryStore
 
 from chladni_contract.errors import NotFoundError, Reason, UnavailableError
 from chladni_fakes.image_records import DAY, put, record_at
-from chladni_fixtures.state_servers import ACCESS_KEY_ID, SECRET_ACCESS_KEY, free_port
+from chladni_fakes.loopback import free_port
+from chladni_fixtures.state_servers import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from chladni_gateway.storage.image_objects import ObjectImageStore, s3_bucket
 
 

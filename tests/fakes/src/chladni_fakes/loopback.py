@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import grpc
 
@@ -14,6 +15,10 @@ from chladni_runtime.server.lifecycle import RequestGate
 from chladni_runtime.server.server import Compose, RunningService, running_service
 from chladni_runtime.settings import ServiceSettings
 from chladni_runtime.telemetry.spans import Tracer
+
+_FIRST_PORT: Final = 20_000
+_LAST_PORT: Final = 32_000
+"""Systems take the ports of outgoing connections from above."""
 
 
 class LoopbackSettings(ServiceSettings):
@@ -58,8 +63,12 @@ async def loopback_service(
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """Return a port that nobody listens on, and that the system gives to no connection meanwhile."""
+    while True:
+        port = random.randrange(_FIRST_PORT, _LAST_PORT)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
         return port

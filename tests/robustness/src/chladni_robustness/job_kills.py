@@ -31,12 +31,12 @@ from typing import Any, Final
 import httpx
 
 from chladni_fakes import scripted_backends
+from chladni_fakes.loopback import free_port
 from chladni_fakes.servers import ScriptedBackends, ScriptedService
 from chladni_fixtures.state_servers import (
     ACCESS_KEY_ID,
     SECRET_ACCESS_KEY,
     RedisServer,
-    free_port,
     object_store,
     redis_server,
 )
