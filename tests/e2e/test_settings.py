@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from playwright.async_api import expect
 
@@ -31,6 +32,9 @@ async def test_presets_fill_the_fields_and_are_kept_and_images_bring_their_own(p
     await page.get_by_label("Colours").select_option("vivid")
     await expect(page.get_by_label("Height")).to_have_value("768")
     await expect(summary).to_have_text("Recipe and settings · vivid, portrait")
+    await expect(
+        page.get_by_text(re.compile("512 . 768 pixels; takes about 2 times as long as a square"))
+    ).to_be_visible()
     await page.reload()
     await expect(summary).to_have_text("Recipe and settings · vivid, portrait")
     await draw(page, clip())
@@ -55,3 +59,24 @@ async def test_presets_fill_the_fields_and_are_kept_and_images_bring_their_own(p
     await expect(page.get_by_label("Scheduler")).to_have_value("DDIMScheduler")
     await page.set_input_files("#file", image | {"buffer": solid_png(8, 8, (1, 2, 3))})
     await expect(page.locator(".toast").last).to_contain_text("old.png: not a recording in a known format")
+
+
+async def test_prints_as_large_as_the_server_takes_are_offered(visit, address, backends):
+    async def take_less(route):
+        answer = await route.fetch()
+        body = await answer.json()
+        body["limits"]["side_pixels"]["max"] = 1408
+        await route.fulfill(response=answer, json=body)
+
+    async with visit(address) as page:
+        await page.locator("#settings-panel > summary").click()
+        shape = page.get_by_label("Shape")
+        await shape.select_option("print")
+        await expect(page.get_by_label("Width")).to_have_value("2048")
+        await expect(
+            page.get_by_text(re.compile("2048 . 2048 pixels; takes about 16 times as long"))
+        ).to_be_visible()
+        await page.route("**/api/v1/info", take_less)
+        await page.reload()
+        refused = shape.locator("option:disabled")
+        await expect(refused).to_have_text(["print, square", "large wallpaper", "large poster"])

@@ -195,7 +195,12 @@ const tabs = new Tabs(element("parts"), {
     films: async () => {
       const { FilmView } = await import("./films/film_view.js");
       // Once, however often the server does not answer.
-      filmView ??= new FilmView(element("view-films"), { playback, onError: report, onNote: (text) => toasts.note(text) });
+      filmView ??= new FilmView(element("view-films"), {
+        looks: settings.looks,
+        playback,
+        onError: report,
+        onNote: (text) => toasts.note(text),
+      });
       await filmView.load();
     },
     machines: async () => {

@@ -51,7 +51,7 @@ def test_any_accept_encoding_has_an_answer(header):
     assert accepts_gzip(header) in {True, False}
 
 
-@pytest.mark.parametrize("path", ["/", SCRIPT, "/static/styles/base.css", "/static/pdf.svg"])
+@pytest.mark.parametrize("path", ["/", SCRIPT, "/static/styles/joined/index.css", "/static/pdf.svg"])
 async def test_a_file_is_the_same_compressed_and_plain(gateway, path):
     plain, content = await get(gateway, path, "identity")
     packed, compressed = await get(gateway, path, "gzip, deflate, br")

@@ -1,4 +1,4 @@
-"""A page names the modules that its script needs at once, whatever these come to be."""
+"""A page names the modules that its script needs at once, and has one style sheet."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-from chladni_gateway.rest.routes.pages.preloads import add_preloads, imports
+import pytest
+
+from chladni_gateway.rest.routes.pages.preloads import add_preloads, assemble, imports
 
 WEB = Path(str(files("chladni_gateway") / "web"))
+SHEET = re.compile('<link rel="stylesheet" href="/static/([^"]+)">')
 LINK = re.compile('<link rel="modulepreload" href="/static/([^"]+)">')
 
 
@@ -42,3 +45,23 @@ async def test_the_pages_name_their_modules_which_are_all_there(gateway):
             assert ((WEB / name).parent / found).resolve().relative_to(WEB).as_posix() in begun
     assert "scripts/music/music_view.js" not in begun
     assert not LINK.search((WEB / "index.html").read_text())
+
+
+@pytest.mark.parametrize("name", ["index.html", "shared.html"])
+async def test_a_page_has_one_style_sheet_which_holds_all_of_its_own_in_their_order(gateway, name):
+    written = (WEB / name).read_text()
+    sheets = [(WEB / path).read_text() for path in SHEET.findall(written)]
+    assert len(sheets) > 4
+    served = assemble(WEB / name)
+    (path,) = SHEET.findall(served)
+    before, after = (
+        re.sub(r'\n *<link rel="(?:stylesheet|modulepreload)"[^>]+>', "", page) for page in (written, served)
+    )
+    assert before == after
+    response = await gateway.http.get(f"/static/{path}")
+    assert response.headers["content-type"] == "text/css; charset=utf-8"
+    assert response.text == "\n".join(sheets)
+    # Joined, a sheet may name no other file by its place, and each must end what it begins.
+    for sheet in sheets:
+        assert not re.search(r"url\(|@import|@charset", sheet)
+        assert sheet.count("{") == sheet.count("}")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from chladni_gateway.rest.routes.pages.preloads import add_preloads
+from chladni_gateway.rest.routes.pages.preloads import assemble, join_styles, styles_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,8 +124,12 @@ def page_routes() -> APIRouter:
 def _page_files() -> Mapping[str, StaticFile]:
     """Return the files of the page, which one process reads and compresses once."""
     folder = Path(str(files("chladni_gateway") / "web"))
-    page = add_preloads((folder / _PAGE).read_text(encoding="utf-8"), folder)
-    return {**read_folder(folder), _PAGE: StaticFile.of(page.encode(), folder / _PAGE)}
+    joined = {
+        styles_name(page): StaticFile.of(join_styles(page).encode(), Path(styles_name(page)))
+        for page in folder.glob("*.html")
+    }
+    page = StaticFile.of(assemble(folder / _PAGE).encode(), folder / _PAGE)
+    return {**read_folder(folder), **joined, _PAGE: page}
 
 
 def read_folder(folder: Path) -> Mapping[str, StaticFile]:

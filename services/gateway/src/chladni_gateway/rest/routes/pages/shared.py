@@ -28,7 +28,7 @@ from chladni_gateway.domain.storage.image_store import (
 )
 from chladni_gateway.rest.forms.uploads import UploadForm
 from chladni_gateway.rest.middleware.sessions import is_secure, session_of
-from chladni_gateway.rest.routes.pages.preloads import add_preloads
+from chladni_gateway.rest.routes.pages.preloads import assemble
 from chladni_gateway.rest.schemas import to_created_image
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _add_visitor_routes(router: APIRouter, application: Application) -> None:
     """Add the routes for everybody who has a link."""
     links = application.share_links
     folder = Path(str(files("chladni_gateway") / "web"))
-    template = Template(add_preloads((folder / _PAGE_FILE).read_text(encoding="utf-8"), folder))
+    template = Template(assemble(folder / _PAGE_FILE))
 
     async def found(token: str) -> tuple[ShareLink, ImageRecord]:
         async with _known_link(links, token) as link:

@@ -2,8 +2,11 @@
 
 import { ClipInput } from "../input/clip_input.js";
 import { checkSong } from "../input/file_check.js";
+import { keepFields, recallFields } from "../input/kept_fields.js";
 import { formatBytes, formatSeconds } from "../ui/format.js";
 
+const KEY = "film-settings";
+const CHOICES = ["look", "shape", "frames_per_second", "loop_seconds", "seed"];
 const SAMPLES = ["calm_major.mp3", "drum_loop.mp3", "fast_minor.mp3", "dark_drone.mp3"];
 
 export class FilmForm {
@@ -14,12 +17,15 @@ export class FilmForm {
   /**
    * @param {HTMLFormElement} form
    * @param {object} parts
-   * @param {() => object} parts.limits of films
+   * @param {() => object | null} parts.limits of films, once known
+   * @param {HTMLOptionElement[]} parts.looks that images may have, and films too
    * @param {(file: File, fields: object) => void} parts.onMake
    */
-  constructor(form, { limits, onMake }) {
+  constructor(form, { limits, looks, onMake }) {
     Object.assign(this, { form, onMake });
     this.part = (id) => form.querySelector(`#films-${id}`);
+    form.elements.look.append(...looks.map((look) => look.cloneNode(true)));
+    this.fill(recallFields(KEY));
     this.input = new ClipInput(this.part("choose"), {
       samples: SAMPLES,
       limits,
@@ -48,9 +54,27 @@ export class FilmForm {
     this.part("song").textContent = facts.join(" · ");
   }
 
+  /** Fills the form with choices that were kept; what is offered no more becomes the usual. */
+  fill(kept) {
+    for (const name of CHOICES.filter((name) => name in kept)) {
+      const field = this.form.elements[name];
+      field.value = kept[name];
+      if (field.selectedIndex === -1) field.selectedIndex = 0;
+    }
+    if (!Array.isArray(kept.parts)) return;
+    for (const box of this.form.querySelectorAll("[name=parts]")) box.checked = kept.parts.includes(box.value);
+  }
+
+  /** Keeps the choices across reloads. */
+  keep() {
+    const choices = CHOICES.map((name) => [name, this.form.elements[name].value]);
+    keepFields(KEY, { ...Object.fromEntries(choices), parts: this.parts });
+  }
+
   /** The next request is another one. */
   changed() {
     this.requestId = null;
+    this.keep();
     this.showRefusal("");
     this.showFault("");
     this.showOptions();

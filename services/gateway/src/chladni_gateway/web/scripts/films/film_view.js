@@ -21,12 +21,13 @@ export class FilmView {
   followed = null; // `{filmId, controller}`, of the film whose events are followed.
   commands = 0; // How often this page has changed what films there are, or what becomes of one.
 
-  constructor(section, { playback, onError, onNote }) {
+  constructor(section, { looks, playback, onError, onNote }) {
     Object.assign(this, { section, playback, onError, onNote });
     section.append(copyOf("films-template"));
     this.part = (id) => section.querySelector(`#films-${id}`);
     this.form = new FilmForm(this.part("form"), {
       limits: () => this.limits,
+      looks,
       onMake: (file, fields) => this.make(file, fields),
     });
     this.part("cancel-sending").addEventListener("click", () => this.sending?.abort());

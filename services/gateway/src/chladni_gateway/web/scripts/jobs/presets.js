@@ -6,7 +6,11 @@ const SHAPES = {
   portrait: { width_pixels: "512", height_pixels: "768" },
   wallpaper: { width_pixels: "1024", height_pixels: "576" },
   poster: { width_pixels: "704", height_pixels: "1024" },
+  print: { width_pixels: "2048", height_pixels: "2048" },
+  "large wallpaper": { width_pixels: "2048", height_pixels: "1152" },
+  "large poster": { width_pixels: "1408", height_pixels: "2048" },
 };
+const USUAL_PIXELS = 512 * 512;
 const USUAL = "";
 const OWN = "own";
 
@@ -42,6 +46,26 @@ export class Presets {
       select.querySelector(`[value=${OWN}]`).hidden = found !== OWN;
       select.value = found;
     }
+    this.showSize();
+  }
+
+  /** Says how large the images of a shape are, and how long they take. */
+  showSize() {
+    const { select } = this.sets.at(-1);
+    const { width_pixels: width, height_pixels: height } = SHAPES[select.value] ?? {};
+    const times = Math.round((width * height) / USUAL_PIXELS);
+    const time = times > 1 ? `; takes about ${times} times as long as a square` : "";
+    this.form.querySelector("#preset-shape-hint").textContent = width ? `${width} × ${height} pixels${time}` : "";
+  }
+
+  /** Offers no shape with a side that the server refuses. */
+  limit(maxSidePixels) {
+    const { select } = this.sets.at(-1);
+    for (const option of select.options) {
+      const sides = Object.values(SHAPES[option.value] ?? {});
+      option.hidden = option.disabled = sides.some((side) => Number(side) > maxSidePixels);
+    }
+    this.show(); // It hides what stands for one's own size.
   }
 
   /** Returns the presets that were chosen, in words. */

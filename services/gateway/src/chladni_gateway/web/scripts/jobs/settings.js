@@ -1,5 +1,6 @@
 // How images are to be made, and by which recipe.
 
+import { keepFields, recallFields } from "../input/kept_fields.js";
 import { OptionFields } from "./option_fields.js";
 import { Presets } from "./presets.js";
 import { recipeToChoose, renderRecipes } from "./recipe_list.js";
@@ -17,7 +18,7 @@ export class Settings {
     this.list = list;
     this.options = new OptionFields(options);
     this.recipes = [];
-    this.kept = recall();
+    this.kept = recallFields(KEY);
     this.presets = new Presets(form);
     list.addEventListener("change", () => this.showOptions());
     for (const event of ["input", "change"]) form.addEventListener(event, () => this.keep());
@@ -35,7 +36,8 @@ export class Settings {
   }
 
   /** Says in the hints what the server accepts. */
-  limit({ seed, steps, guidance_scale: guidance }) {
+  limit({ seed, steps, guidance_scale: guidance, side_pixels: side }) {
+    this.presets.limit(side.max);
     const describe = (id, { min, max }, text) => {
       this.form.querySelector(`#${id}-hint`).textContent = `${min} to ${max}; ${text}`;
     };
@@ -77,13 +79,18 @@ export class Settings {
     const words = [recipe !== usual && recipe, ...this.presets.words, seed && `seed ${seed}`].filter(Boolean);
     if (words.length === 0 && Object.keys(rest).length > 0) words.push("your own");
     this.summary.textContent = words.length > 0 ? ` · ${words.join(", ")}` : "";
-    remember(this.values());
+    keepFields(KEY, this.values());
   }
 
   /** Name of a recipe that can be used and follows a prompt; undefined if there is none. */
   get promptRecipe() {
     const usable = this.recipes.filter(({ available, options }) => available && options.includes("prompt"));
     return PROMPT_RECIPES.find((wanted) => usable.some(({ name }) => name === wanted));
+  }
+
+  /** The looks that may be chosen, as options of a select. */
+  get looks() {
+    return [...this.form.elements.look.options];
   }
 
   /** Name of the recipe that is chosen. */
@@ -117,23 +124,5 @@ export class Settings {
 
   unmark() {
     for (const field of this.form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
-  }
-}
-
-// If the browser keeps nothing, the settings last as long as the page.
-
-function recall() {
-  try {
-    return JSON.parse(localStorage.getItem(KEY)) ?? {};
-  } catch {
-    return {};
-  }
-}
-
-function remember(settings) {
-  try {
-    localStorage.setItem(KEY, JSON.stringify(settings));
-  } catch {
-    // Nothing to do.
   }
 }
