@@ -8,6 +8,7 @@ doubled.
 from __future__ import annotations
 
 import io
+import math
 from typing import Final
 
 import numpy as np
@@ -41,15 +42,23 @@ def between(first: Pixels, second: Pixels, share: float, *, scroll_pixels: float
     if share <= 0:
         return first
     before, after = first.astype(np.float32), second.astype(np.float32)
-    standing = before + share * (after - before)
-    moved_before = _moved(before, share * scroll_pixels)
-    moved_after = _moved(after, -(1 - share) * scroll_pixels)
-    gliding = moved_before + share * (moved_after - moved_before)
-    errors = [_error(before, after), _error(moved_before, moved_after)]
+    change = after - before
+    glide = _moved(before, share * scroll_pixels)
+    change_of_glide = _moved(after, -(1 - share) * scroll_pixels)
+    change_of_glide -= glide
+    errors = [_error(np.abs(change)), _error(np.abs(change_of_glide))]
     weight = errors[0] ** 2 / (errors[0] ** 2 + errors[1] ** 2)
-    mixed = standing + weight[:, :, None] * (gliding - standing)
-    pixels: Pixels = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
-    return pixels
+    # In place from here on: `before` becomes what stands, `glide` what glides, and at last their mixture.
+    change *= np.float32(share)
+    before += change
+    change_of_glide *= np.float32(share)
+    glide += change_of_glide
+    glide -= before
+    glide *= weight[:, :, None]
+    glide += before
+    np.rint(glide, out=glide)
+    np.clip(glide, 0, 255, out=glide)
+    return glide.astype(np.uint8)
 
 
 def seen_by(camera: Camera, pixels: Pixels, width: int, height: int) -> Pixels:
@@ -71,21 +80,30 @@ def seen_by(camera: Camera, pixels: Pixels, width: int, height: int) -> Pixels:
 
 def _moved(image: Floats, pixels: float) -> Floats:
     """Return an image whose things are moved to the left; its edges go on."""
+    whole = math.floor(pixels)
+    left, right = _shifted(image, whole), _shifted(image, whole + 1)
+    right -= left
+    right *= np.float32(pixels - whole)
+    left += right
+    return left
+
+
+def _shifted(image: Floats, pixels: int) -> Floats:
+    """Return a copy of an image that is moved to the left by whole pixels; its edges go on."""
     width = image.shape[1]
-    places = np.clip(np.arange(width) + pixels, 0, width - 1)
-    lower = np.floor(places).astype(np.intp)
-    upper = np.minimum(lower + 1, width - 1)
-    share = (places - lower).astype(np.float32)[None, :, None]
-    left = image[:, lower]
-    moved: Floats = left + share * (image[:, upper] - left)
+    left, right = min(max(-pixels, 0), width), min(max(pixels, 0), width)
+    moved = np.empty_like(image)
+    moved[:, left : width - right] = image[:, right : width - left]
+    moved[:, :left] = image[:, :1]
+    moved[:, width - right :] = image[:, -1:]
     return moved
 
 
-def _error(first: Floats, second: Floats) -> Floats:
-    """Return how much two images differ around each pixel, (H, W)."""
-    difference = np.abs(first - second).mean(axis=2)
-    height, width = difference.shape
+def _error(difference: Floats) -> Floats:
+    """Return how large differences (H, W, 3) are around each pixel, (H, W)."""
+    height, width, channels = difference.shape
+    mean = difference @ np.full(channels, 1 / channels, np.float32)
     small = (max(1, width // _BLUR), max(1, height // _BLUR))
-    coarse = Image.fromarray(difference).resize(small, Image.Resampling.BOX)
+    coarse = Image.fromarray(mean).resize(small, Image.Resampling.BOX)
     smooth = coarse.resize((width, height), Image.Resampling.BICUBIC)
     return np.maximum(np.asarray(smooth, dtype=np.float32), 0.0) + np.float32(_LEAST_ERROR)
