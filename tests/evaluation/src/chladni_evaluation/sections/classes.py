@@ -1,7 +1,8 @@
 """Whether kinds of real recordings look apart: a vote of the five nearest images, beside plain spectrograms.
 
 The recordings are those of Debian's package sonic-pi-samples, by the first part of their names (drums, loops,
-ambience, tabla and so on). They are not part of this project: without the package the section is unavailable.
+ambience, tabla and so on), but those shorter than audio-features takes. They are not part of this project:
+without the package the section is unavailable.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 
 from chladni_benchmarks.conditions import NotMeasurableError
@@ -20,6 +22,7 @@ from chladni_evaluation.dataset import Dataset, evenly
 from chladni_evaluation.statistics.distances import cosine_distances
 
 _FOLDER: Final = Path("/usr/share/sonic-pi/samples")
+_MIN_SECONDS: Final = 0.1
 _OF_A_CLASS: Final = 9
 _NEIGHBORS: Final = 5
 
@@ -78,7 +81,8 @@ def _recordings() -> list[tuple[Path, str]]:
     """Return recordings of each class that has enough of them, with the name of the class."""
     by_class: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(_FOLDER.glob("*.flac")):
-        by_class[path.stem.partition("_")[0]].append(path)
+        if soundfile.info(path).duration >= _MIN_SECONDS:
+            by_class[path.stem.partition("_")[0]].append(path)
     return [
         (paths[place], label)
         for label, paths in by_class.items()
