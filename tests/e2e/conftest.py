@@ -54,6 +54,8 @@ async def browser(tmp_path_factory):
             executable_path=CHROMIUM,
             args=[
                 "--no-sandbox",
+                # It would be rendered in software all the same, by way of a driver: Debian asks for that.
+                "--disable-gpu",
                 f"--disable-features={UNUSED_FEATURES}",
                 "--use-fake-device-for-media-stream",
                 f"--use-file-for-fake-audio-capture={heard}",

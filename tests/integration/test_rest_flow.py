@@ -170,7 +170,7 @@ async def test_progress_arrives_as_server_sent_events(client):
         "POST",
         "/api/v1/generate",
         files={"file": ("sound.wav", encoded(melody()))},
-        data={"steps": "4"},
+        data={"steps": "4", "width_pixels": "256", "height_pixels": "256"},
         headers={"accept": "text/event-stream"},
     ) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
