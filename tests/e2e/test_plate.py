@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -161,10 +162,18 @@ async def test_an_image_is_shared_by_a_link_that_is_made_seen_and_withdrawn(
         assert link.startswith(f"{address}/f/")
 
         async with visit(address) as friend:
+            has_waited = asyncio.Event()
+
+            async def come_late(route):
+                await has_waited.wait()
+                await route.continue_()
+
+            await friend.route("**/audio", come_late)
             await friend.goto(link)
             await expect(friend.get_by_role("heading", name="my tune")).to_be_visible()
             await expect(friend.locator("#explanation li").first).to_be_visible()
             await friend.locator("#frame").click()
+            has_waited.set()
             await expect(friend.locator("#frame")).to_have_attribute("data-playing", "")
             assert await friend.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
             await friend.goto(f"{link}?view=projector")

@@ -179,15 +179,15 @@ async def backends(shared_backends) -> ScriptedBackends:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def gateway(backends, shared_gateway) -> RunningGateway:
+async def gateway(backends, shared_gateway) -> AsyncIterator[RunningGateway]:
     """A gateway that the tests of a run share; see `open_gateway_with` for one of its own."""
     async with asyncio.timeout(30):
         while (await shared_gateway.http.get("/api/v1/health")).status_code != 200:
             await asyncio.sleep(0.02)  # A test before this one may have killed a service.
-    # It may also have left work behind, such as a job that nobody waits for.
-    assert await shared_gateway.gate.wait_until_idle(30), "the work of another test goes on"
+    yield shared_gateway
+    # What it leaves behind, such as a job that nobody waits for, would be seen by the next test.
     await backends.reset()
-    return shared_gateway
+    assert await shared_gateway.gate.wait_until_idle(30), "the work of this test goes on"
 
 
 @pytest.fixture

@@ -32,6 +32,9 @@ async function show() {
 /** Lets the sound be heard, which is just what the image was drawn from. */
 async function prepareSound(seconds) {
   const audio = element("audio");
+  let isWanted = isBare; // A visitor may ask for it before it is there.
+  let toggle = () => (isWanted = !isWanted);
+  element("frame").addEventListener("click", () => toggle());
   const response = await fetch(`${path}/audio`);
   if (!response.ok) return;
   const blob = await response.blob();
@@ -53,8 +56,7 @@ async function prepareSound(seconds) {
     if (isBare && time >= seconds) audio.currentTime = 0;
   };
   audio.addEventListener("play", () => requestAnimationFrame(draw));
-  element("frame").addEventListener("click", () => (audio.paused ? audio.play().catch(() => {}) : audio.pause()));
-  if (!isBare) return;
-  audio.loop = true;
-  audio.play().catch(() => {});
+  toggle = () => (audio.paused ? audio.play().catch(() => {}) : audio.pause());
+  audio.loop = isBare;
+  if (isWanted) toggle();
 }
